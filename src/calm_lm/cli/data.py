@@ -1,0 +1,250 @@
+"""`calm data`: which data sets there are, what is in one, what is wrong with one, and how to get one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from calm_lm.data.check import Findings
+    from calm_lm.data.example import Dataset
+    from calm_lm.data.registry import Source
+
+app = typer.Typer(no_args_is_help=True, help="List, show, check and get data sets.")
+
+SHOWN_ROWS = 3
+SHOWN_CULTURES = 30
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="CALM_DATA", help="Folder of the data sets.", show_default=False)
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default=False)]
+Unmask = Annotated[bool, typer.Option("--unmask", help="Show the texts of data sets flagged offensive.")]
+
+
+@app.command("list")
+def list_sources(data_dir: DataDir = None, json: Json = None) -> None:
+    """List the registered data sets."""
+    from calm_lm.data import registry
+
+    sources = [_facts(registry.get(name), data_dir) for name in registry.names()]
+    columns = ("name", "title", "licence", "contrast", "offensive", "here")
+    _print(_table("Data sets", columns, [[facts[column] for column in columns] for facts in sources]))
+    _write(json, {"datasets": sources})
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A registered name.")],
+    data_dir: DataDir = None,
+    unmask: Unmask = False,
+    json: Json = None,
+) -> None:
+    """Show one data set: where it comes from, its licence, its splits, a few rows."""
+    from calm_lm.data import registry
+
+    source = registry.get(name)
+    facts = _facts(source, data_dir)
+    _print(_table(source.title, ("what", "value"), facts.items()))
+    if not facts["here"]:
+        _print(source.obtain)
+        _write(json, facts)
+        return
+    from calm_lm.data.check import count_labels
+
+    dataset = registry.load(name, data_dir=data_dir)
+    splits = {split: count_labels(dataset, rows) for split, rows in dataset.splits.items()}
+    _print(_label_table("Rows by split and label", "split", splits))
+    rows = _first_rows(dataset, unmask)
+    _print(_table("First rows", ("split", "id", "label", "cultures", "text"), [row.values() for row in rows]))
+    for note in dataset.notes:
+        _print(f"note: {note}")
+    _write(json, facts | {"splits": splits, "rows": rows, "notes": list(dataset.notes), "files": dataset.files})
+
+
+@app.command()
+def check(
+    path_or_name: Annotated[str, typer.Argument(help="A CSV, TSV, JSONL or Parquet file, or a registered name.")],
+    text: Annotated[str, typer.Option(help="Column of the text.")] = "text",
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "label",
+    culture: Annotated[str | None, typer.Option(help="Column of the culture.", show_default=False)] = None,
+    culture_role: Annotated[
+        Literal["reader", "about", "author"], typer.Option(help="Whose culture that column holds.")
+    ] = "reader",
+    votes: Annotated[str | None, typer.Option(help="Column of the votes.", show_default=False)] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column of the row's id.", show_default=False)] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column of what stays on one side of a split.", show_default=False)
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Column of the split.", show_default=False)] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="The label set in order, the positive one last: no,yes.", show_default=False)
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="How many malformed rows are shown; all are counted.")] = 50,
+    data_dir: DataDir = None,
+    json: Json = None,
+) -> None:
+    """Check a data set: malformed rows, balance, repeats, leakage between splits, licences.
+
+    Exit code 2 when a row is malformed.
+    """
+    from calm_lm.data import registry
+    from calm_lm.data.check import check_dataset, check_file
+    from calm_lm.data.own import Columns
+
+    path = Path(path_or_name)
+    if path_or_name in registry.names() or not (path.suffix or path.exists()):
+        findings = check_dataset(registry.load(path_or_name, data_dir=data_dir))
+    else:
+        columns = Columns(text, label, culture=culture, votes=votes, id=id_column, group=group, split=split)
+        names = None if labels is None else labels.split(",")
+        findings = check_file(path, columns, labels=names, role=culture_role, most=most)
+    _print_findings(findings)
+    _write(json, findings.as_json())
+    if findings.malformed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="A registered name.")],
+    data_dir: DataDir = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
+    json: Json = None,
+) -> None:
+    """Fetch a data set from its public address, after saying its licence."""
+    from calm_lm.data import download, registry
+    from calm_lm.errors import CalmError
+
+    source = registry.get(name)
+    if data_dir is None and not source.bundled:
+        raise CalmError(
+            "D86", "there is no folder to put it in.", field="--data-dir", fix="pass --data-dir DIR or set CALM_DATA."
+        )
+    folder = download.fetch(source, data_dir or Path(), offline=offline, notify=_print)
+    _print(f"ready: {folder}")
+    _write(json, {"name": name, "folder": str(folder), "licence": source.licence, "citation": source.citation})
+
+
+def mask_text(text: str, *, offensive: bool, unmask: bool) -> str:
+    """The text as a terminal may show it: `[masked, n characters]` for offensive sets unless asked for."""
+    return f"[masked, {len(text)} characters]" if offensive and not unmask else text
+
+
+def _facts(source: Source, data_dir: Path | None) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "title": source.title,
+        "summary": source.summary,
+        "licence": source.licence,
+        "citation": source.citation,
+        "contrast": source.contrast,
+        "offensive": source.offensive,
+        "bundled": source.bundled,
+        "here": source.bundled or _is_here(source, data_dir),
+    }
+
+
+def _is_here(source: Source, data_dir: Path | None) -> bool:
+    from calm_lm.data.registry import locate
+    from calm_lm.errors import CalmError
+
+    try:
+        locate(source, data_dir)
+    except CalmError:  # no data folder, or the set is not in it: that is the answer, not a mistake
+        return False
+    return True
+
+
+def _first_rows(dataset: Dataset, unmask: bool) -> list[dict[str, str]]:
+    return [
+        {
+            "split": split,
+            "id": row.id,
+            "label": "" if row.label is None else dataset.labels[row.label],
+            "cultures": " ".join(
+                f"{role}={culture}"
+                for role, culture in (("reader", row.reader), ("about", row.about), ("author", row.author))
+                if culture is not None
+            ),
+            "text": mask_text(row.text, offensive=dataset.offensive, unmask=unmask),
+        }
+        for split, rows in dataset.splits.items()
+        for row in rows[:SHOWN_ROWS]
+    ]
+
+
+def _print_findings(findings: Findings) -> None:
+    for problem in findings.problems:
+        _print(str(problem))
+    hidden = findings.malformed - len(findings.problems)
+    _print(
+        f"{findings.name}: {findings.malformed} malformed rows" + (f", {hidden} of them not shown" if hidden else "")
+    )
+    if findings.splits:
+        _print(_label_table("Rows by split and label", "split", findings.splits))
+    for role, balance in findings.balance.items():
+        shown = dict(list(balance.items())[:SHOWN_CULTURES])
+        _print(_label_table(f"Rows by {role} and label", role, shown))
+        if len(balance) > len(shown):
+            _print(f"{len(balance) - len(shown)} more in the role {role}; --json has all.")
+    _print(f"repeats: {findings.repeats} rows; texts whose repeats differ in label: {findings.contradictions}")
+    for overlap in findings.leakage:
+        pairs = ", ".join(f"{pair.first}~{pair.second} ({pair.similarity:g})" for pair in overlap.pairs)
+        _print(
+            f"leakage, {overlap.kind}: {len(overlap.rows)} rows of {overlap.second} stand in {overlap.first}; "
+            f"ids, as {pairs}"
+        )
+    if not findings.leakage:
+        _print("leakage: none found between splits, exact or near")
+    _print(f"licences: {', '.join(findings.licences) or 'none named'}")
+    for line in (*findings.warnings, *(f"note: {note}" for note in findings.notes)):
+        _print(line)
+
+
+def _label_table(title: str, first: str, counts: dict[str, dict[str, int]]) -> Table:
+    labels = list(dict.fromkeys(label for row in counts.values() for label in row))
+    rows = [[name, *(row.get(label, 0) for label in labels), sum(row.values())] for name, row in counts.items()]
+    return _table(title, (first, *labels, "rows"), rows)
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=_cell(title))
+    for column in columns:
+        table.add_column(_cell(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> Text:
+    """A value as a cell: brackets in it are no markup, and characters that steer a terminal are escaped."""
+    from rich.text import Text
+
+    word = {"None": "-", "True": "yes", "False": "no"}.get(repr(value), str(value))
+    return Text("".join(char if char.isprintable() else ascii(char)[1:-1] for char in word))
+
+
+def _print(content: Table | str) -> None:
+    """Print a table, or a line that is not wrapped."""
+    from rich.console import Console
+
+    Console(highlight=False).print(
+        _cell(content) if isinstance(content, str) else content, soft_wrap=isinstance(content, str)
+    )
+
+
+def _write(path: Path | None, value: dict[str, Any]) -> None:
+    from calm_lm.files import write_json
+
+    if path is not None:
+        write_json(path, value)

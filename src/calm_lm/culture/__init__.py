@@ -1,0 +1,1 @@
+"""Cultures as data: ids and blends, communities, explicit mentions in a text, norm records, dimensions."""

@@ -1,0 +1,1 @@
+"""One file a published data set; each exposes `SOURCE`."""

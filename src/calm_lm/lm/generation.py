@@ -1,0 +1,146 @@
+"""Greedy continuation in left-padded batches, with an optional shift of one layer's states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calm_lm.errors import CalmError
+from calm_lm.lm.batching import length_sorted_batches, pad_tokens
+from calm_lm.lm.protocol import Injection
+from calm_lm.lm.quiet import quiet_libraries
+from calm_lm.lm.tokens import pad_id
+from calm_lm.lm.trunk import Trunk
+
+
+def generate(
+    model: Any,
+    tokenizer: Any,
+    trunk: Trunk,
+    rows: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    inject: Injection | None,
+    window: int,
+    batch_tokens: int,
+) -> list[str]:
+    """Continue each row of token ids with the likeliest token at every step, until its end token.
+
+    Args:
+        model: a causal model with its head.
+        tokenizer: its tokenizer.
+        trunk: the model's stack of layers.
+        rows: N prompts as token ids.
+        max_new_tokens: bound on the new tokens of a prompt.
+        inject: shift of every token's state (prompt and answer) at one layer's output, [N, d_model].
+        window: most tokens the model can read.
+        batch_tokens: bound on a batch's padded tokens, new ones counted.
+
+    Returns:
+        N texts in the order given, prompts not repeated, special tokens left out.
+
+    Raises:
+        CalmError: L27 for a prompt that is empty or, with its answer, above the window; L28 for an injection
+            that does not fit.
+    """
+    for i, row in enumerate(rows):
+        if not row or len(row) + max_new_tokens > window:
+            raise CalmError(
+                "L27",
+                f"a prompt must have 1 to {window - max_new_tokens} tokens, so that {max_new_tokens} new ones fit.",
+                row=i + 1,
+                field="prompts",
+                value=f"{len(row)} tokens",
+                fix="shorten the prompt or ask for fewer new tokens.",
+            )
+    if inject is not None:
+        _check_injection(inject, trunk, len(rows))
+    texts = [""] * len(rows)
+    for batch in length_sorted_batches([len(row) + max_new_tokens for row in rows], batch_tokens):
+        ids, mask = pad_tokens([rows[i] for i in batch], pad_id(tokenizer), left=True)
+        shift = None if inject is None else Injection(inject.layer, inject.delta[batch])
+        with torch.no_grad(), injected(trunk, shift):
+            answers = _continue_batch(model, ids, mask, max_new_tokens, pad_id(tokenizer))
+        for i, answer in zip(batch, answers, strict=True):
+            texts[i] = tokenizer.decode(answer, skip_special_tokens=True)
+    return texts
+
+
+def drop_sampling_defaults(model: Any) -> None:
+    """Keep only the special tokens of a model's generation settings: a repetition penalty is not greedy."""
+    from transformers import GenerationConfig
+
+    settings: Any = GenerationConfig
+    kept = getattr(model, "generation_config", None)
+    if kept is not None:
+        model.generation_config = settings(
+            bos_token_id=kept.bos_token_id, eos_token_id=kept.eos_token_id, pad_token_id=kept.pad_token_id
+        )
+
+
+@contextmanager
+def injected(trunk: Trunk, injection: Injection | None) -> Iterator[None]:
+    """While the context lasts, every forward pass adds `delta` [B, d_model] to the layer's output [B, T, d_model].
+
+    The hook is removed on any exit. A delta of zero changes no bit of the states' values.
+    """
+    if injection is None:
+        yield
+        return
+
+    def shift(module: nn.Module, args: object, output: Any) -> Any:
+        states = output[0] if isinstance(output, tuple) else output
+        moved = states + injection.delta.to(states).unsqueeze(1)
+        return (moved, *output[1:]) if isinstance(output, tuple) else moved
+
+    handle = _place(trunk, injection.layer).register_forward_hook(shift)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _place(trunk: Trunk, layer: int) -> nn.Module:
+    """The module whose output is the state of a layer: its last block, or the final norm at the end."""
+    if trunk.blocks is None or not 1 <= layer <= trunk.n_layers:
+        raise CalmError(
+            "L28",
+            f"states can be shifted at layers 1 to {trunk.n_layers} of a decoder.",
+            field="inject",
+            value=f"layer {layer}",
+            fix="choose one.",
+        )
+    if layer == trunk.n_layers and trunk.norm is not None:
+        return trunk.norm
+    return trunk.blocks[layer - 1]
+
+
+def _check_injection(inject: Injection, trunk: Trunk, n: int) -> None:
+    _place(trunk, inject.layer)
+    width = int(trunk.module.config.get_text_config().hidden_size)
+    if tuple(inject.delta.shape) != (n, width):
+        raise CalmError(
+            "L29",
+            f"an injection needs one row for each prompt, ({n}, {width}).",
+            field="inject",
+            value=f"{tuple(inject.delta.shape)}",
+            fix="give a delta of that shape.",
+        )
+
+
+def _continue_batch(model: Any, ids: Tensor, mask: Tensor, max_new_tokens: int, fill: int) -> list[list[int]]:
+    """New token ids of each row of a left-padded batch; rows that end early are padded with `fill`."""
+    with quiet_libraries():
+        output = model.generate(
+            input_ids=ids.to(model.device),
+            attention_mask=mask.long().to(model.device),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=fill,
+        )
+    new: list[list[int]] = output[:, ids.shape[1] :].tolist()
+    return new

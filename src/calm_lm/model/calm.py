@@ -1,0 +1,240 @@
+"""`CalmModel`: a backbone, the trained network over it, and everything needed to answer for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from calm_lm.culture.blend import Blend
+from calm_lm.culture.dimensions import DIMENSIONS
+from calm_lm.culture.ids import display_name, nearest_ids
+from calm_lm.errors import CalmError
+from calm_lm.lm.batching import length_sorted_batches
+from calm_lm.lm.hf import HuggingFaceLM
+from calm_lm.lm.sentence import MeanPoolEncoder
+from calm_lm.model.answers import Inspection, Prediction
+from calm_lm.model.batch import Encoding, Reading, TextBatch, reading
+from calm_lm.model.explain import explain_row, inspect_row
+from calm_lm.model.loop import Answer, EncodedPrompts, EvidenceRows, StatesOf, encode_prompts, reflect
+from calm_lm.model.manifest import CalmManifest, Weights
+from calm_lm.model.network import CalmNetwork
+from calm_lm.model.norms import Found, NormSource, cite, evidence_rows
+from calm_lm.model.reflection import SelfPrompts, build_self_prompts
+from calm_lm.model.views import LiveViews, Views
+
+EVIDENCE = 3  # norm records a reflection may cite
+
+
+class CalmModel:
+    """A culturally self-aware classifier over a frozen or LoRA-adapted language model.
+
+    Build one by training (`calm_lm.training.fit`) or with `from_pretrained`.
+
+    Args:
+        manifest: shapes, vocabularies, calibration and provenance.
+        network: the trained stages.
+        lm: the backbone; LoRA, if any, already attached.
+        encoder: the sentence encoder, None without a sentence view.
+
+    Example:
+        >>> model = CalmModel.from_pretrained("runs/crehate/seed-0/model")  # doctest: +SKIP
+        >>> model.predict(["..."], [Blend.parse("SG=0.5,AU=0.5")])[0].vote_shares  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, manifest: CalmManifest, network: CalmNetwork, lm: HuggingFaceLM, encoder: MeanPoolEncoder | None
+    ) -> None:
+        self.manifest, self.network, self.lm, self.encoder = manifest, network, lm, encoder
+        config = manifest.backbone
+        self.read_layer = config.layer_to_read(lm.n_layers)
+        self.base_layer = config.adapt_layers[0] if config.adapt_layers else self.read_layer
+        self.views: Views = LiveViews(lm, encoder, self.base_layer, config.max_length)
+        self.dimensions = tuple(d.name for d in DIMENSIONS[: manifest.model.n_dimensions])
+        self.prompts: SelfPrompts = build_self_prompts(
+            manifest.readers, tuple(display_name(r) for r in manifest.readers), manifest.labels, self.dimensions
+        )
+        self._norms: NormSource | None = None
+        self._records: dict[str, int] = {}
+        self._record_states = torch.zeros(0, manifest.model.width)
+
+    # -- loading and saving --------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        revision: str | None = None,
+        local_files_only: bool = False,
+        device: str | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Load a saved model from a folder or a hub name; see `storage.load_model` for what is refused."""
+        from calm_lm.model.storage import load_model
+
+        model = load_model(
+            folder, revision=revision, local_files_only=local_files_only, device=device, notify=notify
+        )
+        assert isinstance(model, cls)
+        return model
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json`, `model.safetensors` and the model card; see `storage.save_model`."""
+        from calm_lm.model.storage import save_model
+
+        save_model(self, Path(folder))
+
+    def push_to_hub(self, name: str, *, private: bool = True, accept_licence: bool = False) -> str:
+        """Upload to the hub; refused for non-commercial or undeclared training data unless accepted."""
+        from calm_lm.model.storage import push_model
+
+        return push_model(self, name, private=private, accept_licence=accept_licence)
+
+    # -- evidence ------------------------------------------------------------------------------------
+
+    @property
+    def norms(self) -> NormSource | None:
+        """Where reflection looks for norm records; None reflects on self-prompts alone."""
+        return self._norms
+
+    @norms.setter
+    def norms(self, source: NormSource | None) -> None:
+        self._norms, self._records = source, {}
+        self._record_states = self._record_states[:0]
+
+    def evidence(self, found: Sequence[Sequence[Found]]) -> EvidenceRows:
+        """Evidence tensors for rows of found records; each record is encoded once and kept."""
+        fresh = {hit.record.sentence(): hit.record.culture for hits in found for hit in hits}
+        fresh = {sentence: culture for sentence, culture in fresh.items() if sentence not in self._records}
+        if fresh:
+            sentences = list(fresh)
+            readers = self.reader_weights([Blend.of(c) if c in self.manifest.readers else None for c in fresh.values()])
+            with torch.inference_mode():
+                states = torch.cat(
+                    [
+                        self.encode(self.views(sentences[i : i + 64]), readers[i : i + 64]).state
+                        for i in range(0, len(sentences), 64)
+                    ]
+                )
+            start = len(self._records)
+            self._records |= {sentence: start + i for i, sentence in enumerate(sentences)}
+            self._record_states = torch.cat([self._record_states.to(states.device), states])
+        return evidence_rows(found, self._records, self._record_states, EVIDENCE)
+
+    # -- the forward pass ----------------------------------------------------------------------------
+
+    def reader_weights(self, readers: Sequence[Blend | None]) -> Tensor:
+        """Blends as weights over the model's readers, [B, n_readers].
+
+        Raises:
+            CalmError: M01 for a reader the model was not trained with.
+        """
+        known = {culture: i for i, culture in enumerate(self.manifest.readers)}
+        weights = torch.zeros(len(readers), len(known))
+        for row, blend in enumerate(readers):
+            for culture, weight in blend.parts if blend else ():
+                if culture not in known:
+                    raise CalmError(
+                        "M01",
+                        f"this model has no reader of that id; it knows {', '.join(known) or 'none'}.",
+                        field="culture",
+                        value=culture,
+                        fix=f"use {' or '.join(nearest_ids(culture, list(known))[:2]) or 'no culture'}, "
+                        "or train with rows of that reader.",
+                    )
+                weights[row, known[culture]] = weight
+        return weights
+
+    def encode(self, texts: TextBatch, readers: Tensor, text_of: Tensor | None = None) -> Encoding:
+        """Stages 1 to 3 on texts at the base layer; row i reads text `text_of[i]` (default i)."""
+        return self.network.encode(self.rows(texts, readers, text_of), self.manifest.model.gumbel_end)
+
+    def rows(self, texts: TextBatch, readers: Tensor, text_of: Tensor | None = None) -> Reading:
+        """Rows for the network: adapted layers are run, readers become profiles."""
+        device = texts.tokens.device
+        index = torch.arange(len(readers)) if text_of is None else text_of
+        return reading(self.adapt(texts), readers.to(device), index.to(device))
+
+    def adapt(self, texts: TextBatch) -> TextBatch:
+        """Run the layers between the base layer and the read layer; without LoRA they are the same."""
+        if self.base_layer == self.read_layer:
+            return texts
+        return texts._replace(tokens=self.lm.run_layers(texts.tokens, texts.mask, self.base_layer, self.read_layer))
+
+    def answer(
+        self, texts: TextBatch, readers: Tensor, text_of: Tensor | None, evidence: EvidenceRows | None = None
+    ) -> tuple[Encoding, Answer]:
+        """The whole path for rows of texts, without gradients and without chance."""
+        self.network.eval()
+        with torch.inference_mode():
+            rows = self.rows(texts, readers, text_of)
+            encoding = self.network.encode(rows, self.manifest.model.gumbel_end)
+            states_of = StatesOf(self.network, self.network.references, self.manifest.model.gumbel_end)
+            rounds = self.manifest.model.reflection_rounds
+            return encoding, reflect(self.network, rows, encoding, self.prompts, states_of, evidence, rounds=rounds)
+
+    def settle_references(self, encoded: EncodedPrompts) -> None:
+        """Encode every self-prompt once with the final weights; prediction then only looks them up."""
+        self.network.eval()
+        with torch.inference_mode():
+            self.network.references.copy_(encode_prompts(self.network, encoded, self.manifest.model.gumbel_end))
+
+    # -- what a user calls ---------------------------------------------------------------------------
+
+    def predict(self, texts: Sequence[str], readers: Sequence[Blend | None]) -> list[Prediction]:
+        """Read `texts[i]` as `readers[i]`; the answer does not depend on what else is in the call.
+
+        Raises:
+            CalmError: M01 for an unknown reader, M02 for an empty text.
+        """
+        results: list[Prediction | None] = [None] * len(texts)
+        for batch in self._batches(texts):
+            found, (encoding, answer) = self._answer_texts(texts, readers, batch)
+            inferred = self.infer_culture(encoding)
+            for place, index in enumerate(batch):
+                results[index] = explain_row(self, answer, found, place, readers[index], inferred)
+        return [result for result in results if result is not None]
+
+    def inspect(self, text: str, reader: Blend | None) -> Inspection:
+        """Everything that led to one answer: tokens, clusters, experts, dimensions, identity, reflection."""
+        found, (encoding, answer) = self._answer_texts([text], [reader], [0])
+        prediction = explain_row(self, answer, found, 0, reader, self.infer_culture(encoding))
+        spans = self.lm.hidden_states([text], [0], max_length=self.manifest.backbone.max_length).spans[0]
+        return inspect_row(self, text, spans, encoding, answer, prediction)
+
+    def infer_culture(self, encoding: Encoding) -> list[tuple[str, float]] | None:
+        """The nearest class mean and its calibrated confidence, where culture is not part of the input."""
+        if self.manifest.contrast in (None, "reader") or len(self.manifest.cultures) < 2:
+            return None
+        with torch.inference_mode():
+            view, _ = self.network.window(encoding.explicit, encoding.latent)
+            cosine = view @ F.normalize(self.network.class_means, dim=-1).t()
+            best = (cosine / self.manifest.calibration.culture_temperature).softmax(-1).max(-1)
+        return [(self.manifest.cultures[i], p) for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+
+    def _answer_texts(
+        self, texts: Sequence[str], readers: Sequence[Blend | None], batch: Sequence[int]
+    ) -> tuple[list[list[Found]], tuple[Encoding, Answer]]:
+        chosen = [texts[i] for i in batch]
+        blends = [readers[i] for i in batch]
+        for text in chosen:
+            if not text.strip():
+                raise CalmError("M02", "there is nothing to read.", field="text", value=text, fix="give a text.")
+        different = list(dict.fromkeys(chosen))
+        text_of = torch.tensor([different.index(text) for text in chosen])
+        found = cite(self._norms, chosen, blends, EVIDENCE) if self._norms else [[] for _ in chosen]
+        evidence = self.evidence(found) if self._norms and any(found) else None
+        return found, self.answer(self.views(different), self.reader_weights(blends), text_of, evidence)
+
+    def _batches(self, texts: Sequence[str]) -> list[list[int]]:
+        return length_sorted_batches([len(text) // 3 + 2 for text in texts], 2_048)
+
+
+def weights_of(lm: HuggingFaceLM, encoder: MeanPoolEncoder | None) -> tuple[Weights, Weights | None]:
+    """The identities of both pretrained models, in the form that is saved."""
+    return Weights.of(lm.identity), Weights.of(encoder.identity) if encoder else None

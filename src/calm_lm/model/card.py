@@ -1,0 +1,64 @@
+"""The model card that is saved with every model."""
+
+from __future__ import annotations
+
+from calm_lm.model.manifest import CalmManifest
+
+CARE = """\
+Scores estimate how a few recruited annotators from a place labelled a text. They are not a nation's view, and a
+country is a convenience of surveys, not a culture. Do not use them to infer a person's ethnicity, faith or
+nationality, nor for hiring, policing, credit or migration."""
+
+
+def model_card(manifest: CalmManifest) -> str:
+    """Markdown with YAML metadata: what it is, what it was trained on, what it must not be used for."""
+    facts = manifest.provenance
+    licences = ", ".join(facts.licences) or "undeclared"
+    readers = ", ".join(manifest.readers) or "none (culture-blind, or the culture is in the text)"
+    notes = "".join(f"- {note}\n" for note in facts.notes)
+    calibration = manifest.calibration
+    abstains = (
+        f"It abstains below a probability of {calibration.abstain_below:.3f}, where the answers kept on validation rows "
+        f"({calibration.coverage:.0%}) reached an accuracy of {calibration.abstain_target:.0%}."
+        if calibration.abstain_target is not None and calibration.coverage is not None
+        else "No abstention threshold was fitted."
+    )
+    lora = manifest.backbone.adapt_layers
+    return f"""\
+---
+library_name: calm-lm
+license: other
+license_name: see-training-data
+tags: [calm, culture, text-classification]
+base_model: {manifest.backbone_weights.name}
+---
+
+# CALM on {facts.dataset}
+
+A culturally self-aware classifier made with calm-lm, an independent and unofficial reimplementation of CALM
+(Culturally Self-Aware Language Models, NeurIPS 2025) from public descriptions. Not affiliated with its authors.
+
+| | |
+| --- | --- |
+| labels | {", ".join(manifest.labels) or "none"} |
+| readers | {readers} |
+| backbone | {manifest.backbone_weights.name}, fingerprint {manifest.backbone_weights.fingerprint[:16]} |
+| trained | {"stages over a frozen backbone" if lora is None else f"stages, and LoRA on layers {lora[0] + 1} to {lora[1]}"} |
+| training data | {facts.dataset}, {facts.rows} rows |
+| licences of the training data | {licences} |
+| citation of the data | {facts.citation or "none given"} |
+
+## Care
+
+{CARE}
+
+{"The training texts are offensive." if facts.offensive else ""}
+
+## Calibration
+
+{abstains}
+
+## Notes on the data
+
+{notes or "None."}
+"""
