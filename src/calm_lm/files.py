@@ -102,13 +102,25 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        CalmError: F01 when it cannot be read, F02 when it is not UTF-8 JSON.
+        CalmError: F01 when it cannot be read, F02 when it is not UTF-8 JSON or an object has a name twice.
     """
     with disk_errors(path):
         data = path.read_bytes()
     try:
-        return json.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=unique_names)
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number of thousands of digits, too deep
         raise CalmError(
             "F02", f"is not readable JSON ({error}).", file=path, fix="restore the file or make it again."
         ) from error
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its pairs, for `object_pairs_hook`: of two values with one name, neither is taken.
+
+    Raises:
+        ValueError: when a name stands twice.
+    """
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise ValueError("a name stands twice")
+    return names

@@ -129,7 +129,7 @@ def test_what_is_no_yaml_is_told(tmp_path, data):
 
 def test_a_tag_builds_no_object(tmp_path):
     (tmp_path / "drinks.yaml").write_text("!!python/object/apply:os.getcwd []\n", encoding="utf-8")
-    with pytest.raises(CalmError, match="D93"):
+    with pytest.raises(CalmError, match="D92"):
         read_families(tmp_path)
 
 
@@ -170,8 +170,8 @@ def test_every_norm_names_its_document_and_no_address():
             assert not re.search(r"https?:|www\.", cell.source), where
 
 
-def test_every_behaviour_is_seen_differently_somewhere():
-    """At least two countries are cited for another norm than the most frequent one, so no behaviour is a constant."""
+def test_families_tell_countries_apart():
+    """No behaviour is seen alike everywhere; a family's most frequent norms are right 3 times of 4 at most."""
     for family in FAMILIES:
         for behaviour in family.behaviours.values():
             norms = [cell.norm for cell in behaviour.cells.values()]

@@ -116,7 +116,7 @@ def check(
 def get(
     name: Annotated[str, typer.Argument(help="A registered name.")],
     data_dir: DataDir = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", envvar="CALM_OFFLINE", help="Use no network.")] = False,
     json: Json = None,
 ) -> None:
     """Fetch a data set from its public address, after saying its licence."""

@@ -5,13 +5,16 @@ Every reader takes the cell and `wrong`, which makes the error that already know
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from calm_lm.culture.blend import Blend
 from calm_lm.culture.ids import check_blend
-from calm_lm.data.records import JsonObject, parse_json
+from calm_lm.data.records import JsonObject, Record, parse_json
 from calm_lm.errors import CalmError
 
 MOST_UNKNOWN = 100
@@ -26,6 +29,21 @@ def show_cell(value: Any) -> str:
         return value if isinstance(value, str) else repr(value)
     except RecursionError:
         return type(value).__name__
+
+
+def read_cell(path: Path, record: Record, name: str | None, parse: Callable[[Any, Wrong], Any]) -> Any:
+    """One cell of a record through its reader; None for a column the user did not name.
+
+    Raises:
+        CalmError: D65 for NaN, or whatever `parse` finds wrong, with file, row, field and value.
+    """
+    if name is None:
+        return None
+    value = record.cells[name]
+    wrong = partial(CalmError, file=path, row=record.row, field=name, value=show_cell(value))
+    if (isinstance(value, float) and not math.isfinite(value)) or value in ("nan", "NaN"):
+        raise wrong("D65", "is NaN or infinite.", fix="write what belongs there, or leave an optional cell empty.")
+    return parse(value, wrong)
 
 
 def read_text(value: Any, wrong: Wrong) -> str:

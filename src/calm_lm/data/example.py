@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,7 +79,7 @@ class Dataset:
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def __iter__(self) -> Iterable[Example]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Example]:
         for rows in self.splits.values():
             yield from rows
 

@@ -162,7 +162,11 @@ def _read_file(path: Path) -> Iterator[tuple[Family, _Place]]:
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         problem = f"is not readable YAML ({' '.join(str(error).split())})."
         raise CalmError("D90", problem, file=path, fix="restore the file, or mend the line it names.") from error
-    for place in _Place(path, root, "family").items():
+    whole = _Place(path, root, "family")
+    places = whole.items()
+    if not places:
+        raise whole.wrong_kind("a list of families")
+    for place in places:
         yield _family(place, topic=path.stem), place
 
 

@@ -8,25 +8,22 @@ The cell `nan` is a missing number that was written out, never a value; the lang
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from calm_lm.culture.blend import Blend
 from calm_lm.data.cells import (
     Cultures,
-    Wrong,
+    read_cell,
     read_label,
     read_name,
     read_split,
     read_text,
     read_votes,
-    show_cell,
 )
 from calm_lm.data.example import Dataset, Example, Role
 from calm_lm.data.licences import UNDECLARED
@@ -160,15 +157,7 @@ def read_drafts(path: Path, columns: Columns) -> Iterator[Draft | CalmError]:
 
 
 def _read_draft(path: Path, columns: Columns, record: Record, cultures: Cultures) -> Draft:
-    def read(name: str | None, parse: Callable[[Any, Wrong], Any]) -> Any:
-        if name is None:
-            return None
-        value = record.cells[name]
-        wrong = partial(CalmError, file=path, row=record.row, field=name, value=show_cell(value))
-        if (isinstance(value, float) and not math.isfinite(value)) or value in ("nan", "NaN"):
-            raise wrong("D65", "is NaN or infinite.", fix="write what belongs there, or leave an optional cell empty.")
-        return parse(value, wrong)
-
+    read = partial(read_cell, path, record)
     label, votes = read(columns.label, read_label), read(columns.votes, read_votes)
     if label is None and votes is None:
         raise CalmError(

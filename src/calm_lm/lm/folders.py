@@ -37,10 +37,10 @@ def find_model(name: str, *, revision: str | None, local_files_only: bool, notif
     Raises:
         CalmError: L03 for a path that is not a folder, L04 when the hub cannot give the model.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path, is_folder, is_path = _look_up(name)
+    if is_folder:
         return ModelFolder(path, name, None)
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or path.exists():
+    if is_path:
         raise CalmError("L03", "there is no such model folder.", file=name, fix="give a folder, or a name on the hub.")
     from huggingface_hub import snapshot_download
 
@@ -56,7 +56,8 @@ def find_model(name: str, *, revision: str | None, local_files_only: bool, notif
                 local_files_only=local_files_only,
             )
     except (OSError, ValueError) as error:  # the hub's own errors are all one of the two
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[0].encode("unicode_escape").decode("ascii")
         raise CalmError(
             "L04",
             f"the model is neither a folder, nor in the local cache, nor to be had from the hub ({reason}).",
@@ -64,6 +65,15 @@ def find_model(name: str, *, revision: str | None, local_files_only: bool, notif
             fix="check the name and revision, connect and log in (`hf auth login`) if it is gated, or give a folder.",
         ) from error
     return ModelFolder(Path(found), name, Path(found).name)
+
+
+def _look_up(name: str) -> tuple[Path, bool, bool]:
+    """The path a name may be, whether a folder is there, and whether it can be nothing but a path."""
+    try:
+        path = Path(name).expanduser()
+        return path, path.is_dir(), path.is_absolute() or name.startswith(".") or name.count("/") > 1 or path.exists()
+    except (OSError, RuntimeError):  # too long, not to be entered, or the home of nobody
+        return Path(name), False, True
 
 
 def identify_folder(folder: ModelFolder) -> ModelIdentity:

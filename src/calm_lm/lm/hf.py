@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Self
 
@@ -245,6 +246,10 @@ class HuggingFaceLM:
         """Switch the dropout of the LoRA layers; everything frozen stays in evaluation mode."""
         if self._lora is not None:
             self._lora.train(mode)
+
+    def without_lora(self) -> AbstractContextManager[None]:
+        """A block in which the model is the pretrained one; its states may be cached under the frozen weights' name."""
+        return nullcontext() if self._lora is None else self._lora.paused()
 
     def _require_head(self) -> None:
         if self.model.get_output_embeddings() is None:

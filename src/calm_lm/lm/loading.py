@@ -97,7 +97,9 @@ def check_device(device: str) -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        if place.type == "meta":
+            raise RuntimeError("it holds no numbers")
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise CalmError(
             "L09",
             f"the device is not usable here ({_first_line(error)}).",
@@ -110,4 +112,5 @@ def check_device(device: str) -> torch.device:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    name = type(error).__name__
+    return f"{name}: {lines[0][:200].encode('unicode_escape').decode('ascii')}" if lines else name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -116,6 +117,20 @@ class Lora:
         for name, part in self._trunk.module.named_modules():
             if "lora_dropout" in name:
                 part.train(mode)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside the block the trunk computes what it did before LoRA."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        layers = [part for part in self._trunk.module.modules() if isinstance(part, BaseTunerLayer)]
+        for layer in layers:
+            layer.enable_adapters(False)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.enable_adapters(True)
 
     def remove(self) -> None:
         """Take the LoRA layers out again; the trunk is then the pretrained one."""

@@ -1,0 +1,1 @@
+"""CALM itself, one file per stage, with `CalmModel` on top."""

@@ -13,9 +13,9 @@ class IdentityPool(nn.Module):
     Shapes: latent [B, K, d], explicit [B, K, d] -> [B, K, d].
     """
 
-    def __init__(self, width: int, heads: int, dropout: float, cross_attention: bool) -> None:
+    def __init__(self, width: int, heads: int, cross_attention: bool) -> None:
         super().__init__()
-        self.heads, self.dropout, self.cross_attention = heads, dropout, cross_attention
+        self.heads, self.cross_attention = heads, cross_attention
         self.norm_latent = nn.LayerNorm(width)
         self.norm_explicit = nn.LayerNorm(width)
         self.norm_out = nn.LayerNorm(width)
@@ -38,6 +38,5 @@ class IdentityPool(nn.Module):
         split = (rows, clusters, self.heads, width // self.heads)
         query = self.query(latent).view(split).transpose(1, 2)  # [B, h, K, d/h]
         key, value = (part.reshape(split).transpose(1, 2) for part in self.key_value(explicit).chunk(2, -1))
-        rate = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate)
+        mixed = F.scaled_dot_product_attention(query, key, value)
         return mixed.transpose(1, 2).reshape(rows, clusters, width)

@@ -45,12 +45,14 @@ class Reading(NamedTuple):
 
 def reading(texts: TextBatch, readers: Tensor, text_of: Tensor) -> Reading:
     """Rows `text_of` [B] with reader weights `readers` [B, n_readers], equal blends stored once."""
+    if readers.size(1) == 0:  # a model without readers; torch.unique refuses rows of no width
+        return Reading(texts, readers[:1], text_of, torch.zeros_like(text_of))
     profiles, profile_of = torch.unique(readers, dim=0, return_inverse=True)
     return Reading(texts, profiles, text_of, profile_of)
 
 
 class Routing(NamedTuple):
-    """Who answered: [B, C, E] router probabilities, [B, C, k] chosen experts and their weights, [B, C] dimension gate."""
+    """Who answered: [B, C, E] router probabilities, [B, C, k] chosen experts and their weights, [B, C] gate."""
 
     probabilities: Tensor
     chosen: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,9 @@ from calm_lm.model.norms import Found, NormSource, cite, evidence_rows
 from calm_lm.model.reflection import SelfPrompts, build_self_prompts
 from calm_lm.model.views import LiveViews, Views
 
+if TYPE_CHECKING:
+    from calm_lm.model.rationale import Rationale
+
 EVIDENCE = 3  # norm records a reflection may cite
 
 
@@ -41,6 +44,9 @@ class CalmModel:
         lm: the backbone; LoRA, if any, already attached.
         encoder: the sentence encoder, None without a sentence view.
 
+    Raises:
+        CalmError: M21 to M23 for a backbone of another width or too few layers, or LoRA above the layer that is read.
+
     Example:
         >>> model = CalmModel.from_pretrained("runs/crehate/seed-0/model")  # doctest: +SKIP
         >>> model.predict(["..."], [Blend.parse("SG=0.5,AU=0.5")])[0].vote_shares  # doctest: +SKIP
@@ -51,7 +57,30 @@ class CalmModel:
     ) -> None:
         self.manifest, self.network, self.lm, self.encoder = manifest, network, lm, encoder
         config = manifest.backbone
+        if manifest.sizes.d_model != lm.d_model:
+            raise CalmError(
+                "M21",
+                f"the model reads states of width {manifest.sizes.d_model}, the backbone's are {lm.d_model}.",
+                field="sizes.d_model",
+                fix="use the backbone it was trained on.",
+            )
         self.read_layer = config.layer_to_read(lm.n_layers)
+        if max(self.read_layer, config.inject_layer or 1) > lm.n_layers:
+            raise CalmError(
+                "M22",
+                f"the backbone has layers 1 to {lm.n_layers}.",
+                field="backbone.read_layer" if self.read_layer > lm.n_layers else "backbone.inject_layer",
+                value=max(self.read_layer, config.inject_layer or 1),
+                fix="choose one of them.",
+            )
+        if config.adapt_layers and config.adapt_layers[1] > self.read_layer:
+            raise CalmError(
+                "M23",
+                f"LoRA above layer {self.read_layer}, which is read, would change nothing.",
+                field="backbone.adapt_layers",
+                value=config.adapt_layers,
+                fix="end adapt_layers at the read layer or below.",
+            )
         self.base_layer = config.adapt_layers[0] if config.adapt_layers else self.read_layer
         self.views: Views = LiveViews(lm, encoder, self.base_layer, config.max_length)
         self.dimensions = tuple(d.name for d in DIMENSIONS[: manifest.model.n_dimensions])
@@ -77,9 +106,7 @@ class CalmModel:
         """Load a saved model from a folder or a hub name; see `storage.load_model` for what is refused."""
         from calm_lm.model.storage import load_model
 
-        model = load_model(
-            folder, revision=revision, local_files_only=local_files_only, device=device, notify=notify
-        )
+        model = load_model(folder, revision=revision, local_files_only=local_files_only, device=device, notify=notify)
         assert isinstance(model, cls)
         return model
 
@@ -190,7 +217,7 @@ class CalmModel:
         """Read `texts[i]` as `readers[i]`; the answer does not depend on what else is in the call.
 
         Raises:
-            CalmError: M01 for an unknown reader, M02 for an empty text.
+            CalmError: M01 for an unknown reader, M02 for an empty text, M03 for a model without labels.
         """
         results: list[Prediction | None] = [None] * len(texts)
         for batch in self._batches(texts):
@@ -207,6 +234,21 @@ class CalmModel:
         spans = self.lm.hidden_states([text], [0], max_length=self.manifest.backbone.max_length).spans[0]
         return inspect_row(self, text, spans, encoding, answer, prediction)
 
+    def rationalise(self, text: str, reader: Blend | None) -> Rationale:
+        """Reflection with a generated reason instead of an encoded prompt; slow, see `rationale.rationalise`."""
+        from calm_lm.model.rationale import rationalise
+
+        return rationalise(self, text, reader)
+
+    def prompt_slot(self, reader: Blend | None) -> int:
+        """The culture whose self-prompt a reader gets in words: the heaviest known one, else the last slot."""
+        known = [culture for culture, _ in (reader.parts if reader else ()) if culture in self.manifest.readers]
+        return self.manifest.readers.index(known[0]) if known else len(self.manifest.readers)
+
+    def answer_texts(self, texts: Sequence[str], readers: Sequence[Blend | None]) -> tuple[Encoding, Answer]:
+        """The network's own tensors for texts read as `readers`, with evidence if there is a norm source."""
+        return self._answer_texts(texts, readers, range(len(texts)))[1]
+
     def infer_culture(self, encoding: Encoding) -> list[tuple[str, float]] | None:
         """The nearest class mean and its calibrated confidence, where culture is not part of the input."""
         if self.manifest.contrast in (None, "reader") or len(self.manifest.cultures) < 2:
@@ -215,11 +257,16 @@ class CalmModel:
             view, _ = self.network.window(encoding.explicit, encoding.latent)
             cosine = view @ F.normalize(self.network.class_means, dim=-1).t()
             best = (cosine / self.manifest.calibration.culture_temperature).softmax(-1).max(-1)
-        return [(self.manifest.cultures[i], p) for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+        names = [self.manifest.cultures[i] for i in best.indices.tolist()]
+        return list(zip(names, best.values.tolist(), strict=True))
 
     def _answer_texts(
         self, texts: Sequence[str], readers: Sequence[Blend | None], batch: Sequence[int]
     ) -> tuple[list[list[Found]], tuple[Encoding, Answer]]:
+        if not self.manifest.labels:
+            raise CalmError(
+                "M03", "this model was trained without labels and answers nothing.", fix="train with labels."
+            )
         chosen = [texts[i] for i in batch]
         blends = [readers[i] for i in batch]
         for text in chosen:

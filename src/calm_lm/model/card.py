@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from calm_lm.data.licences import gate
 from calm_lm.model.manifest import CalmManifest
 
 CARE = """\
@@ -14,23 +17,27 @@ def model_card(manifest: CalmManifest) -> str:
     """Markdown with YAML metadata: what it is, what it was trained on, what it must not be used for."""
     facts = manifest.provenance
     licences = ", ".join(facts.licences) or "undeclared"
+    terms = "".join(f"- {line}\n" for line in gate(facts.licences, accept=True))
     readers = ", ".join(manifest.readers) or "none (culture-blind, or the culture is in the text)"
     notes = "".join(f"- {note}\n" for note in facts.notes)
     calibration = manifest.calibration
     abstains = (
-        f"It abstains below a probability of {calibration.abstain_below:.3f}, where the answers kept on validation rows "
-        f"({calibration.coverage:.0%}) reached an accuracy of {calibration.abstain_target:.0%}."
+        f"It abstains below a probability of {calibration.abstain_below:.3f}, where the answers kept on validation "
+        f"rows ({calibration.coverage:.0%}) reached an accuracy of {calibration.abstain_target:.0%}."
         if calibration.abstain_target is not None and calibration.coverage is not None
         else "No abstention threshold was fitted."
     )
     lora = manifest.backbone.adapt_layers
+    trained = (
+        "stages over a frozen backbone" if lora is None else f"stages, and LoRA on layers {lora[0] + 1} to {lora[1]}"
+    )
     return f"""\
 ---
 library_name: calm-lm
 license: other
 license_name: see-training-data
 tags: [calm, culture, text-classification]
-base_model: {manifest.backbone_weights.name}
+base_model: {json.dumps(manifest.backbone_weights.name)}
 ---
 
 # CALM on {facts.dataset}
@@ -40,19 +47,24 @@ A culturally self-aware classifier made with calm-lm, an independent and unoffic
 
 | | |
 | --- | --- |
-| labels | {", ".join(manifest.labels) or "none"} |
+| labels | {_cell(", ".join(manifest.labels) or "none")} |
 | readers | {readers} |
-| backbone | {manifest.backbone_weights.name}, fingerprint {manifest.backbone_weights.fingerprint[:16]} |
-| trained | {"stages over a frozen backbone" if lora is None else f"stages, and LoRA on layers {lora[0] + 1} to {lora[1]}"} |
-| training data | {facts.dataset}, {facts.rows} rows |
-| licences of the training data | {licences} |
-| citation of the data | {facts.citation or "none given"} |
+| backbone | {_cell(manifest.backbone_weights.name)}, fingerprint {manifest.backbone_weights.fingerprint[:16]} |
+| licence of the backbone | {_cell(manifest.backbone_weights.licence)} |
+| trained | {trained} |
+| training data | {_cell(facts.dataset)}, {facts.rows} rows |
+| licences of the training data | {_cell(licences)} |
+| citation of the data | {_cell(facts.citation or "none given")} |
 
 ## Care
 
 {CARE}
 
 {"The training texts are offensive." if facts.offensive else ""}
+
+## Licences of the training data
+
+{terms or "Nothing beyond attribution."}
 
 ## Calibration
 
@@ -62,3 +74,8 @@ A culturally self-aware classifier made with calm-lm, an independent and unoffic
 
 {notes or "None."}
 """
+
+
+def _cell(text: str) -> str:
+    """One cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -43,7 +43,8 @@ class Clusterer(nn.Module):
         if self.training and self.noise:
             logits = logits + gumbel_noise(logits)
         assignment = (logits / temperature).softmax(-1)
-        return assignment * mask.unsqueeze(-1).to(assignment.dtype)
+        masked: Tensor = assignment * mask.unsqueeze(-1).to(assignment.dtype)
+        return masked
 
 
 def cluster_sums(tokens: Tensor, assignment: Tensor) -> tuple[Tensor, Tensor]:

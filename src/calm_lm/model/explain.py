@@ -96,10 +96,7 @@ def _step(
 ) -> ReflectionStep:
     labels, prompts = model.manifest.labels, model.prompts
     before, after = current.double().softmax(-1), step.second[row].double().softmax(-1)
-    slot = len(model.manifest.readers)
-    if reader is not None and reader.parts[0][0] in model.manifest.readers:
-        slot = model.manifest.readers.index(reader.parts[0][0])
-    number = int(prompts.number(torch.tensor(slot), step.pair[row].cpu(), step.label[row].cpu()))
+    number = int(prompts.number(torch.tensor(model.prompt_slot(reader)), step.pair[row].cpu(), step.label[row].cpu()))
     pair = prompts.pairs[int(step.pair[row])]
     total = sum(hit.score for hit in found)
     return ReflectionStep(

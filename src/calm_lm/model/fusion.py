@@ -27,4 +27,5 @@ class IdentityFusion(nn.Module):
     def forward(self, state: Tensor, pooled: Tensor, scale: StateScale) -> Tensor:
         """The step from the backbone's state to the identity."""
         gate = torch.sigmoid(self.gate(torch.cat([self.down(pooled), state], -1)))
-        return gate * self.up(state) * scale.std
+        step: Tensor = gate * self.up(state) * scale.std
+        return step

@@ -25,12 +25,12 @@ class EvidenceRows(NamedTuple):
 
     Attributes:
         states: [n_records, d] identity state of each record.
-        index: [B, k] int64 into `states`; where the weight is 0 it means nothing.
+        records: [B, k] int64 into `states`; where the weight is 0 it means nothing.
         weight: [B, k] >= 0, a row sums to 1 or (no evidence) to 0.
     """
 
     states: Tensor
-    index: Tensor
+    records: Tensor
     weight: Tensor
 
 
@@ -74,10 +74,10 @@ def prompt_reading(encoded: EncodedPrompts, numbers: Tensor, n_readers: int) -> 
 
 def encode_prompts(network: CalmNetwork, encoded: EncodedPrompts, temperature: float) -> Tensor:
     """Identity state of every self-prompt, [n_prompts, d]; computed once when training ends."""
-    numbers = torch.arange(len(encoded.prompts.texts))
+    numbers = torch.arange(len(encoded.prompts.texts), device=encoded.texts.tokens.device)
     pieces = [
         network.encode(prompt_reading(encoded, piece, network.sizes.n_readers), temperature).state
-        for piece in numbers.split(256)
+        for piece in torch.split(numbers, 256)
     ]
     return torch.cat(pieces)
 
@@ -89,6 +89,7 @@ class StatesOf:
         self.network, self.source, self.temperature = network, source, temperature
 
     def __call__(self, numbers: Tensor) -> Tensor:
+        """States [N, d] of prompt numbers [N]."""
         if isinstance(self.source, Tensor):
             return self.source[numbers]
         rows = prompt_reading(self.source, numbers, self.network.sizes.n_readers)
@@ -107,9 +108,26 @@ def with_evidence(reference: Tensor, evidence: EvidenceRows | None) -> Tensor:
     """The mean of what the prompt says and what its evidence says; rows without evidence stay as they are."""
     if evidence is None:
         return reference
-    said = (evidence.states[evidence.index] * evidence.weight.unsqueeze(-1)).sum(1)
+    said = (evidence.states[evidence.records] * evidence.weight.unsqueeze(-1)).sum(1)
     has = (evidence.weight.sum(1, keepdim=True) > 0).to(reference.dtype)
     return reference * (1 - 0.5 * has) + said * 0.5 * has
+
+
+class Second(NamedTuple):
+    """A second answer: the calibrated state [B, d], the mean gate [B], the new identity and its logits [B, L]."""
+
+    state: Tensor
+    gate: Tensor
+    identity: Identity
+    logits: Tensor
+
+
+def answer_again(network: CalmNetwork, rows: Reading, task: Tensor, state: Tensor, reference: Tensor) -> Second:
+    """Calibrate states [B, d] towards what reflection found, fuse and answer once more."""
+    moved, gate = network.calibrate(state, reference)
+    identity = network.fuse(moved, network.pool_texts(rows.texts)[rows.text_of])
+    logits = network.answer(moved, identity, task, rows.texts.sentence[rows.text_of])
+    return Second(moved, gate, identity, logits)
 
 
 def reflect(
@@ -136,12 +154,12 @@ def reflect(
     draft = logits = network.answer(state, identity, encoding.task, sentence)
     active = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
     log: list[Round] = []
-    for _ in range(rounds if network.config.reflection else 0):
+    for _ in range(rounds if network.config.reflection and network.sizes.n_labels else 0):
+        if log and not bool(active.any()):
+            break
         label = logits.argmax(-1)
         reference = with_evidence(reference_states(prompts, slots, pair, label, states_of), evidence)
-        moved, gate = network.calibrate(state, reference)
-        moved_identity = network.fuse(moved, pooled)
-        second = network.answer(moved, moved_identity, encoding.task, sentence)
+        moved, gate, moved_identity, second = answer_again(network, rows, encoding.task, state, reference)
         kept = active & keep_second_answer(logits.softmax(-1), second.softmax(-1))
         cosine = F.cosine_similarity(moved, state, dim=-1)
         log.append(Round(active, pair, label, second, moved, kept, cosine, gate))

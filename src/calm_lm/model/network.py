@@ -46,7 +46,7 @@ class CalmNetwork(nn.Module):
         self.window = ContrastiveWindow(d, hidden, drop)
         self.cluster_explicit = Clusterer(d, config.cluster_hidden, config.n_clusters, drop, config.noise)
         self.cluster_latent = Clusterer(d, config.cluster_hidden, config.n_clusters, drop, config.noise)
-        self.pool = IdentityPool(d, config.alignment_heads, drop, config.cross_attention)
+        self.pool = IdentityPool(d, config.alignment_heads, config.cross_attention)
         self.experts = CultureExperts(config)
         self.fusion = IdentityFusion(sizes.d_model, d, hidden, drop)
         self.calibration = Calibration(d, hidden, drop)
@@ -129,9 +129,7 @@ class CalmNetwork(nn.Module):
         return moved, gate
 
 
-def _joint_mean(
-    rows: Reading, text: Tensor, text_weights: Tensor, reader: Tensor, reader_weights: Tensor
-) -> Tensor:
+def _joint_mean(rows: Reading, text: Tensor, text_weights: Tensor, reader: Tensor, reader_weights: Tensor) -> Tensor:
     """Weighted mean over a row's text tokens and profile tokens together, [B, d]."""
     text_sum = torch.bmm(text_weights.unsqueeze(1), text).squeeze(1)
     reader_sum = torch.bmm(reader_weights.unsqueeze(1), reader).squeeze(1)

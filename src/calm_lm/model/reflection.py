@@ -72,7 +72,9 @@ class Calibration(nn.Module):
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.gate = projection_head(3 * width, hidden, width, dropout)
-        nn.init.constant_(self.gate[-1].bias, -2.0)
+        last = self.gate[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.constant_(last.bias, -2.0)
 
     def forward(self, state: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Move the state towards the reference."""

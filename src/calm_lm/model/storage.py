@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from calm_lm.errors import CalmError
-from calm_lm.files import read_json, sha256_bytes, sha256_file, write_bytes, write_json, write_text
+from calm_lm.errors import CalmError, show
+from calm_lm.files import disk_errors, read_json, sha256_bytes, sha256_file, write_bytes, write_json, write_text
 from calm_lm.lm.hf import HuggingFaceLM
 from calm_lm.lm.sentence import MeanPoolEncoder
 from calm_lm.model.card import model_card
+from calm_lm.model.config import BackboneConfig
 from calm_lm.model.manifest import CalmManifest, Weights
 from calm_lm.model.network import CalmNetwork
+from calm_lm.model.tensors import AGAIN, Kind, read_kinds, read_tensors, refuse_other_kinds
 
 if TYPE_CHECKING:
     from calm_lm.model.calm import CalmModel
 
 LORA = "lora."
 NETWORK = "network."
+CONFIG_LIMIT = 16 << 20  # bytes
 
 
 def model_tensors(model: CalmModel) -> dict[str, Tensor]:
@@ -60,39 +61,43 @@ def load_model(
 ) -> CalmModel:
     """Rebuild a saved model, refusing whatever is not exactly what was saved.
 
+    Nothing is allocated before every tensor's name, type and shape agree with `config.json`.
+
     Raises:
-        CalmError: M10 no such model, M11 a `config.json` that is none, M12 tensors that are not those of
-            `config.json`, M13 to M16 damaged, missing, extra or misshapen tensors, M17 other backbone weights.
+        CalmError: F01, F02 for unreadable files, M10 no such model, M11, M18, M25 no valid `config.json`, M12
+            tensors that are not those of `config.json`, M13 to M16, M19, M20, M26, M27 damaged, missing, extra,
+            misshapen or senseless tensors, M17 other backbone weights, M21 to M23 another backbone's shape, L01 to
+            L33 a backbone that cannot be had.
     """
     from calm_lm.model.calm import CalmModel
 
     folder = _folder(source, revision, local_files_only)
     manifest, digest = _read_manifest(folder)
     path = folder / "model.safetensors"
-    if not path.is_file() or sha256_file(path) != digest:
-        raise CalmError(
-            "M12", "is not the file that config.json was saved with.", file=path, fix="copy or train the model again."
-        )
     with torch.device("meta"):
         network = CalmNetwork(manifest.model, manifest.sizes)
-    tensors = _read_tensors(path)
-    own = {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}
-    _check(path, own, network.state_dict())
-    lora = {name.removeprefix(LORA): value for name, value in tensors.items() if name.startswith(LORA)}
-    _refuse_extra(path, tensors, bool(manifest.backbone.adapt_layers))
-    network.load_state_dict(own, strict=True, assign=True)
+    kinds = read_kinds(path)
+    refuse_other_kinds(path, kinds, network.state_dict(), NETWORK)
+    _check_lora(path, kinds, manifest.backbone)
+    _check_digest(path, digest)
+    tensors = read_tensors(path)
+    network.load_state_dict(_part(tensors, NETWORK), strict=True, assign=True)
+    _check_spreads(path, network)
     lm, encoder = load_pretrained(manifest.backbone.model_copy(update=_moved(device, local_files_only)), notify)
     _same_weights(folder, manifest.backbone_weights, Weights.of(lm.identity))
     if manifest.sentence_weights and encoder:
         _same_weights(folder, manifest.sentence_weights, Weights.of(encoder.identity))
     if manifest.backbone.adapt_layers:
         attach_lora(lm, manifest.backbone, seed=0)
-        lm.load_lora_state(lora)
-    network.to(manifest.backbone.device if device is None else device).eval()
+        refuse_other_kinds(path, kinds, lm.lora_state(), LORA)
+        lm.load_lora_state(_part(tensors, LORA))
+    network.to(lm.device).eval()
     return CalmModel(manifest, network, lm, encoder)
 
 
-def load_pretrained(config: Any, notify: Callable[[str], None] | None) -> tuple[HuggingFaceLM, MeanPoolEncoder | None]:
+def load_pretrained(
+    config: BackboneConfig, notify: Callable[[str], None] | None
+) -> tuple[HuggingFaceLM, MeanPoolEncoder | None]:
     """The backbone and the sentence encoder that a `BackboneConfig` names."""
     lm = HuggingFaceLM.load(
         config.name,
@@ -102,12 +107,15 @@ def load_pretrained(config: Any, notify: Callable[[str], None] | None) -> tuple[
         local_files_only=config.local_files_only,
         notify=notify,
     )
-    encoder = None if config.sentence is None else MeanPoolEncoder.load(config.sentence)
+    if config.sentence is None:
+        return lm, None
+    encoder = MeanPoolEncoder.load(config.sentence, local_files_only=config.local_files_only, notify=notify)
     return lm, encoder
 
 
-def attach_lora(lm: HuggingFaceLM, config: Any, *, seed: int) -> list[torch.nn.Parameter]:
+def attach_lora(lm: HuggingFaceLM, config: BackboneConfig, *, seed: int) -> list[torch.nn.Parameter]:
     """Put LoRA on the adapted layers of a `BackboneConfig`; returns what is trained."""
+    assert config.adapt_layers is not None
     first, last = config.adapt_layers
     return lm.add_lora(
         range(first, last),
@@ -147,76 +155,84 @@ def _moved(device: str | None, local_files_only: bool) -> dict[str, Any]:
 def _folder(source: str | Path, revision: str | None, local_files_only: bool) -> Path:
     """A local folder, or the hub's copy of one (only the two files that are read, and the card)."""
     folder = Path(source)
-    if folder.is_dir():
-        return folder
+    with disk_errors(folder):
+        if folder.is_dir():
+            return folder
     problem = "is no folder of a saved model"
-    if not local_files_only and str(source).count("/") == 1 and not str(source).startswith((".", "/")):
+    if str(source).count("/") == 1 and not str(source).startswith((".", "/")):
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
 
+        files = ["config.json", "model.safetensors", "README.md"]
         try:
-            files = ["config.json", "model.safetensors", "README.md"]
-            return Path(snapshot_download(str(source), revision=revision, allow_patterns=files))
+            found = snapshot_download(
+                str(source), revision=revision, allow_patterns=files, local_files_only=local_files_only
+            )
+            return Path(found)
         except (HfHubHTTPError, OSError, ValueError) as error:
-            problem += f", and the hub did not give one ({type(error).__name__})"
+            problem += f", and the hub{' cache' if local_files_only else ''} did not give one ({type(error).__name__})"
     raise CalmError("M10", problem + ".", file=source, fix="name the folder that holds config.json.")
 
 
 def _read_manifest(folder: Path) -> tuple[CalmManifest, str]:
     path = folder / "config.json"
+    with disk_errors(path):
+        is_file = path.is_file()
+        if not is_file or path.stat().st_size > CONFIG_LIMIT:
+            problem = "is too large for a model's config." if is_file else "is missing, or no file."
+            raise CalmError("M25", problem, file=path, fix="name the folder of a saved model.")
     config = read_json(path)
     digest = config.pop("weights_sha256", None) if isinstance(config, dict) else None
     try:
         if not isinstance(digest, str):
             raise ValueError("weights_sha256 is missing")
-        return CalmManifest.model_validate_json(json.dumps(config)), digest
+        return CalmManifest.model_validate_json(json.dumps(config), strict=True), digest
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or None
         problem = f"is no CALM model's config ({first['msg']})."
-        raise CalmError("M11", problem, file=path, field=field, fix="copy or train the model again.") from error
+        raise CalmError("M11", problem, file=path, field=field, fix=AGAIN) from error
     except (ValueError, RecursionError) as error:
-        raise CalmError(
-            "M18", f"is no CALM model's config ({error}).", file=path, fix="copy or train the model again."
-        ) from error
+        raise CalmError("M18", f"is no CALM model's config ({error}).", file=path, fix=AGAIN) from error
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as tensors:
-            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
-        problem = f"is not a safetensors file ({str(error)[:80]})."
-        raise CalmError("M13", problem, file=path, fix="copy or train the model again.") from error
+def _check_digest(path: Path, digest: str) -> None:
+    with disk_errors(path):
+        if sha256_file(path) != digest:
+            raise CalmError("M12", "is not the file that config.json was saved with.", file=path, fix=AGAIN)
 
 
-def _check(path: Path, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Every expected tensor with its shape, dtype and finite numbers, and no other."""
-    for name, shape in expected.items():
-        value = found.get(name)
-        if value is None:
-            raise CalmError("M14", "a tensor is missing.", file=path, field=name, fix="copy or train it again.")
-        if value.shape != shape.shape or value.dtype != shape.dtype:
-            kind = f"{value.dtype} {tuple(value.shape)}, expected {shape.dtype} {tuple(shape.shape)}"
-            raise CalmError("M15", f"a tensor is {kind}.", file=path, field=name, fix="copy or train it again.")
-        if value.is_floating_point() and not math.isfinite(float(value.double().abs().sum())):
-            raise CalmError("M19", "a tensor holds NaN or infinity.", file=path, field=name, fix="train it again.")
-    for name in found:
-        if name not in expected:
-            raise CalmError("M16", "a tensor does not belong.", file=path, field=name, fix="copy or train it again.")
+def _check_lora(path: Path, kinds: dict[str, Kind], config: BackboneConfig) -> None:
+    """LoRA tensors only where layers adapt, and of the rank that will be allocated; names are judged later."""
+    has_lora = False
+    for name, kind in kinds.items():
+        if name.startswith(NETWORK):
+            continue
+        if not config.adapt_layers or not name.startswith(LORA):
+            raise CalmError("M20", "a tensor belongs to no part.", file=path, field=name, fix=AGAIN)
+        if config.lora_rank not in kind.shape:
+            raise CalmError("M26", f"LoRA's rank is not {config.lora_rank}.", file=path, field=name, fix=AGAIN)
+        has_lora = True
+    if config.adapt_layers and not has_lora:
+        raise CalmError("M28", "LoRA's tensors are missing.", file=path, fix=AGAIN)
 
 
-def _refuse_extra(path: Path, tensors: dict[str, Tensor], has_lora: bool) -> None:
-    for name in tensors:
-        if not name.startswith(NETWORK) and not (has_lora and name.startswith(LORA)):
-            raise CalmError("M20", "a tensor belongs to no part.", file=path, field=name, fix="copy or train it again.")
+def _check_spreads(path: Path, network: CalmNetwork) -> None:
+    """States are divided by these."""
+    for name in ("scale", "pooled_scale", "sentence_scale"):
+        if not bool((getattr(network, name).std > 0).all()):
+            raise CalmError("M27", "a spread is not above zero.", file=path, field=f"{NETWORK}{name}.std", fix=AGAIN)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _same_weights(folder: Path, saved: Weights, here: Weights) -> None:
     if saved.fingerprint != here.fingerprint:
         raise CalmError(
             "M17",
-            f"was trained on other weights of {saved.name} (fingerprint {saved.fingerprint[:12]}, here "
+            f"was trained on other weights of {show(saved.name)} (fingerprint {saved.fingerprint[:12]}, here "
             f"{here.fingerprint[:12]}).",
             file=folder,
             fix="use the same revision of the pretrained model, or train again on this one.",

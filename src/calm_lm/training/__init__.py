@@ -1,0 +1,1 @@
+"""Fitting CALM: cached states, the sampler, the objective, the trainer, crash-safe checkpoints, runs."""

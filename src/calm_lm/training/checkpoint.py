@@ -7,7 +7,6 @@ the random state, counters, and the length of the metrics log. The loader trusts
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from calm_lm.errors import CalmError
-from calm_lm.files import disk_errors, read_json, sha256_file, sync_folder, write_atomically, write_json
+from calm_lm.files import disk_errors, read_json, sha256_file, sync_folder, write_json
+from calm_lm.training.tensor_files import write_tensors
 
 PREFIX = "checkpoint-"
 
@@ -61,31 +61,47 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(tensors: dict[str, Tensor]) -> None:
-    """Set the generators back."""
+    """Set the generators back to what `random_state` said."""
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
 
 
 def save_checkpoint(folder: Path, snapshot: Snapshot) -> Path:
-    """Write `checkpoint-STEP` whole, then remove older ones."""
+    """Write `checkpoint-STEP` whole, then remove older ones.
+
+    Raises:
+        CalmError: F01 when the disk is full or read-only; the checkpoint before it stays.
+    """
     target = folder / f"{PREFIX}{snapshot.progress.step:08d}"
     part = folder / f".{target.name}.part"
     with disk_errors(target):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        write_atomically(part / "tensors.safetensors", lambda path: save_file(snapshot.tensors, path))
-        state = asdict(snapshot.progress)
-        state["best"] = None if snapshot.progress.best_step < 0 else snapshot.progress.best
-        write_json(part / "progress.json", state)
-        files = {name: sha256_file(part / name) for name in ("tensors.safetensors", "progress.json")}
-        write_json(part / "manifest.json", {"format": 1, "sha256": files})
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        try:
+            write_tensors(part / "tensors.safetensors", snapshot.tensors)
+            state = asdict(snapshot.progress)
+            state["best"] = None if snapshot.progress.best_step < 0 else snapshot.progress.best
+            write_json(part / "progress.json", state)
+            files = {name: sha256_file(part / name) for name in ("tensors.safetensors", "progress.json")}
+            write_json(part / "manifest.json", {"format": 1, "sha256": files})
+            shutil.rmtree(target, ignore_errors=True)
+            part.replace(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         sync_folder(folder)
-    for older in complete_checkpoints(folder)[:-1]:
-        shutil.rmtree(older, ignore_errors=True)
+    for older in folder.glob(f"{PREFIX}*"):
+        if older.name < target.name:
+            shutil.rmtree(older, ignore_errors=True)
     return target
+
+
+def remove_checkpoints(folder: Path, *, unfinished_only: bool = False) -> None:
+    """Remove all checkpoints of a run, or only what a kill left half-written."""
+    for path in folder.glob(f".{PREFIX}*.part"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in () if unfinished_only else folder.glob(f"{PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
@@ -103,9 +119,12 @@ def load_checkpoint(path: Path) -> Snapshot:
         state = read_json(path / "progress.json")
         state["best"] = float("inf") if state["best"] is None else state["best"]
         return Snapshot(load_file(path / "tensors.safetensors"), Progress(**state))
-    except (SafetensorError, TypeError, KeyError) as error:
+    except (SafetensorError, TypeError, KeyError) as error:  # whole, but of another version
         raise CalmError(
-            "T10", f"is no checkpoint of this version ({error}).", file=path, fix="start the run again without --resume."
+            "T10",
+            f"is no checkpoint of this version ({error}).",
+            file=path,
+            fix="begin the run again in another --out.",
         ) from error
 
 

@@ -12,7 +12,7 @@ from calm_lm.model.config import BackboneConfig, ModelConfig, setting
 class LossWeights(BaseModel):
     """Weights of the terms of the objective. The paper names the terms; every weight is ours."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: float = setting(1.0, "cross-entropy of draft and target", ge=0)
     contrast: float = setting(0.1, "contrastive window, each channel; 0 turns it off", ge=0)
@@ -21,11 +21,17 @@ class LossWeights(BaseModel):
     dispatch: float = setting(0.01, "sparse dispatch of the experts", ge=0)
     reflect: float = setting(0.1, "second answer and its drift", ge=0)
 
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if not any((self.task, self.contrast, self.decouple, self.balance, self.dispatch)):
+            raise ValueError("at least one weight besides reflect must be above 0")
+        return self
+
 
 class TrainConfig(BaseModel):
     """How the trained parts are fitted; the defaults are the preset `paper`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: float = setting(3e-5, "AdamW's step size", origin="paper", gt=0)
     lora_learning_rate: float = setting(3e-5, "step size of LoRA's matrices", gt=0)
@@ -48,12 +54,14 @@ class TrainConfig(BaseModel):
 class RunConfig(BaseModel):
     """Everything that decides a run, and so everything that is saved with it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     preset: Literal["paper", "small"] = Field("small", description="the preset the values started from")
     backbone: BackboneConfig = Field(default_factory=BackboneConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
+    norms: str | None = Field(None, description="norm records reflection may cite: `bundled`, or a JSONL file")
+    rows: int | None = Field(None, ge=8, description="train on a stratified sample of about that many rows")
     readers: bool = Field(True, description="whether the reader enters the model; false is culture-blind CALM")
 
     @model_validator(mode="after")

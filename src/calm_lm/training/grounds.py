@@ -37,5 +37,3 @@ class Grounds:
         texts = views([self.sentences[number] for number in needed])
         records = reading(texts, self.readers[needed], torch.arange(len(needed)))
         return evidence_rows(found, local, model.network.encode(records, temperature).state, EVIDENCE)
-
-

@@ -31,7 +31,8 @@ class Vocabulary:
     @classmethod
     def of(cls, dataset: Dataset, *, readers: bool) -> Vocabulary:
         """What the training split knows; a culture that only occurs elsewhere has no profile to learn."""
-        train = Dataset(dataset.name, dataset.labels, dataset.positive, {"train": dataset.splits["train"]}, None)
+        rows = dataset.splits.get("train", ())
+        train = Dataset(dataset.name, dataset.labels, dataset.positive, {"train": rows}, None)
         known = train.cultures("reader") if readers else ()
         cultures = train.cultures(dataset.contrast) if dataset.contrast else ()
         blind = dataset.contrast == "reader" and not readers
@@ -107,6 +108,8 @@ def build_rows(dataset: Dataset, split: str, vocabulary: Vocabulary, *, target: 
 
 def _targets(labels: Tensor, votes: Tensor, target: str) -> Tensor:
     """Vote shares where there are votes, one-hot labels elsewhere, zeros where neither is known. -> [N, L]."""
+    if votes.size(1) == 0:  # a data set without labels trains the contrastive window alone
+        return votes
     one_hot = torch.nn.functional.one_hot(labels.clamp_min(0), votes.size(1)).float() * (labels >= 0).unsqueeze(1)
     total = votes.sum(1, keepdim=True)
     if target == "labels":
@@ -133,9 +136,10 @@ class CachedViews:
         def report(what: str) -> Callable[[int, int], None]:
             return lambda done, total: progress(what, done, total)
 
-        store_hidden_states(
-            self.tokens, self.lm, self.layer, texts, max_length=self.max_length, progress=report("reading texts")
-        )
+        with self.lm.without_lora():  # the store is named by the frozen weights, so only they may fill it
+            store_hidden_states(
+                self.tokens, self.lm, self.layer, texts, max_length=self.max_length, progress=report("reading texts")
+            )
         if self.sentences is not None and self.encoder is not None:
             store_embeddings(self.sentences, self.encoder, texts, progress=report("embedding texts"))
 

@@ -7,18 +7,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calm_lm.model.batch import Encoding
 from calm_lm.model.contrast import culture_nt_xent
 from calm_lm.model.experts import expert_losses
 from calm_lm.model.reflection import reflection_loss
 from calm_lm.model.space import decoupling_loss
 from calm_lm.training.config import TrainConfig
-from calm_lm.training.gather import Gather
 
 
 class Targets(NamedTuple):
-    """What rows should say: `shares` [B, L] (rows sum to 1), `counts` [B] 1.0 where a target exists, `culture` [B]
-    int64 contrast culture or -1, `partner` [B] position of the positive or -1."""
+    """What rows should say.
+
+    Attributes:
+        shares: [B, L], rows sum to 1.
+        counts: [B] 1.0 where a target exists.
+        culture: [B] int64 contrast culture or -1.
+        partner: [B] position of the positive or -1.
+    """
 
     shares: Tensor
     counts: Tensor
@@ -27,14 +31,31 @@ class Targets(NamedTuple):
 
 
 class TrainingPass(NamedTuple):
-    """What one training pass leaves for the objective; `second` and `calibrated` are None before reflection starts."""
+    """What one training pass leaves for the objective, row by row.
 
-    encoding: Encoding
+    Attributes:
+        task, explicit, latent: pooled vectors of the three heads, [B, d].
+        state: identity states, [B, d].
+        probabilities: of the routers, [B, C, E].
+        chosen: experts that answered, [B, C, k] int64.
+        explicit_view, latent_view: unit vectors of the contrastive window, [B, d].
+        draft: logits of the first answer, [B, L].
+        second, calibrated: logits and states after reflection; None before reflection starts.
+        dropped: [B] 1.0 where a row was read without its reader (reader dropout); None where none was.
+    """
+
+    task: Tensor
+    explicit: Tensor
+    latent: Tensor
+    state: Tensor
+    probabilities: Tensor
+    chosen: Tensor
     explicit_view: Tensor
     latent_view: Tensor
     draft: Tensor
     second: Tensor | None
     calibrated: Tensor | None
+    dropped: Tensor | None = None
 
 
 class Phase(NamedTuple):
@@ -45,10 +66,29 @@ class Phase(NamedTuple):
 
 
 def phase_of(step: int, total: int, config: TrainConfig) -> Phase:
-    """Curriculum (ours): channels and routers settle first, reflection joins late."""
+    """Curriculum (ours): channels and routers settle first, where they have a loss at all; reflection joins late."""
     share = step / max(total, 1)
-    reflect = config.weights.reflect > 0 and share >= config.reflect_from
-    return Phase(task=share >= config.settle, reflect=reflect and share >= config.settle)
+    weights = config.weights
+    settles = any((weights.contrast, weights.decouple, weights.balance, weights.dispatch))
+    task = not settles or share >= config.settle
+    return Phase(task, reflect=task and weights.reflect > 0 and share >= config.reflect_from)
+
+
+def without_dropped(targets: Targets, dropped: Tensor) -> Targets:
+    """Targets for a contrastive window that groups by reader, where some rows were read without theirs.
+
+    Nothing in such a row tells the culture it is labelled with, so it is neither anchor nor positive (with it,
+    the loss has a floor that no model can pass). As a negative it stays: nobody's reading is no culture's.
+
+    Args:
+        targets: B rows.
+        dropped: [B] above 0 where the reader was dropped.
+    """
+    gone = dropped > 0
+    lost = gone | gone[targets.partner.clamp_min(0)]
+    return targets._replace(
+        culture=targets.culture.masked_fill(gone, -1), partner=targets.partner.masked_fill(lost, -1)
+    )
 
 
 def task_loss(logits: Tensor, targets: Targets) -> Tensor:
@@ -58,33 +98,24 @@ def task_loss(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def objective(
-    out: TrainingPass, targets: Targets, config: TrainConfig, phase: Phase, temperature: float, gather: Gather
+    out: TrainingPass, targets: Targets, config: TrainConfig, phase: Phase, temperature: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and every term unweighted by name.
-
-    With several processes `gather` brings views and routing together, so that negatives and the experts'
-    load are those of the whole batch.
-    """
+    """The weighted sum over the rows of a whole batch, and every term unweighted by name."""
     weights = config.weights
-    routing = out.encoding.routing
-    experts = expert_losses(gather.all(routing.probabilities), gather.all(routing.chosen))
+    experts = expert_losses(out.probabilities, out.chosen)
     terms: dict[str, Tensor] = {
-        "decouple": decoupling_loss(out.encoding.task, out.encoding.explicit, out.encoding.latent),
+        "decouple": decoupling_loss(out.task, out.explicit, out.latent),
         "balance": experts.balance,
         "dispatch": experts.dispatch,
     }
     if weights.contrast:
-        culture, partner = gather.all(targets.culture), gather.positions(targets.partner)
-        anchors = gather.own(len(targets.culture))
         for name, view in (("contrast_explicit", out.explicit_view), ("contrast_latent", out.latent_view)):
-            terms[name] = culture_nt_xent(gather.all(view), partner, culture, temperature, anchors=anchors)
+            terms[name] = culture_nt_xent(view, targets.partner, targets.culture, temperature)
     if phase.task:
         terms["task"] = task_loss(out.draft, targets)
     if phase.reflect and out.second is not None and out.calibrated is not None:
         right = out.draft.argmax(-1) == targets.shares.argmax(-1)
-        terms["reflect"] = reflection_loss(
-            out.second, targets.shares, right, out.encoding.state, out.calibrated, targets.counts
-        )
+        terms["reflect"] = reflection_loss(out.second, targets.shares, right, out.state, out.calibrated, targets.counts)
     scale = {name: getattr(weights, name.partition("_")[0]) for name in terms}
     total = torch.stack([terms[name] * scale[name] for name in terms if scale[name]]).sum()
     return total, terms

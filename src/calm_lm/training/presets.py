@@ -14,13 +14,15 @@ from calm_lm.errors import CalmError
 from calm_lm.files import disk_errors
 from calm_lm.training.config import RunConfig
 
-# `paper` is the default of every field; `small` keeps the structure and changes widths, step size and steps.
+# `paper` is the default of every field but the backbone; `small` keeps the structure and changes widths, step size and steps.
 SMALL: dict[str, Any] = {
     "preset": "small",
-    "model": {"width": 64, "mlp_hidden": 64, "cluster_hidden": 32, "expert_ff": 128},
-    "train": {"learning_rate": 1e-3, "lora_learning_rate": 2e-4, "epochs": 5.0, "weight_decay": 0.05},
+    "model": {"width": 64, "mlp_hidden": 64, "cluster_hidden": 32, "expert_ff": 128, "expert_dropout": 0.0, "expert_heads": 2},
+    "train": {"learning_rate": 1e-3, "lora_learning_rate": 2e-4, "epochs": 4.0, "weight_decay": 0.05},
 }
-PRESETS: dict[str, dict[str, Any]] = {"paper": {"preset": "paper"}, "small": SMALL}
+PRESETS: dict[str, dict[str, Any]] = {"paper": {"preset": "paper", "backbone": {"name": "Qwen/Qwen3-32B"}}, "small": SMALL}
+
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # what safe_load raises: a 13th month is a ValueError
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -33,7 +35,7 @@ def read_recipe(name: str) -> dict[str, Any]:
     """A shipped recipe by name, or a YAML file by path.
 
     Raises:
-        CalmError: T20 for a name that is neither, T21 for a file that is no YAML mapping.
+        CalmError: T20 for a name that is neither, T21 for a file that is no YAML, T22 for one that holds no mapping.
     """
     if name in recipe_names():
         text, place = (resources.files("calm_lm.training") / "recipes" / f"{name}.yaml").read_text("utf-8"), name
@@ -49,7 +51,7 @@ def read_recipe(name: str) -> dict[str, Any]:
         )
     try:
         recipe = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+    except UNREADABLE as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         row = None if line is None else line + 1
         raise CalmError("T21", "is not readable YAML.", file=place, row=row, fix="mend the file.") from error
@@ -62,8 +64,8 @@ def build_config(recipe: Mapping[str, Any], overrides: Sequence[str] = (), *, fi
     """Preset, then recipe, then `KEY=VALUE` overrides such as `train.epochs=3`.
 
     Raises:
-        CalmError: T23 for an unknown preset, T24 for an override that is none, T25 for an unknown field or a
-            value out of bounds.
+        CalmError: T23 for an unknown preset, T24, T26 and T27 for an override that is none, T25 for an unknown
+            field or a value out of bounds.
     """
     values = _nest(overrides)
     preset = str(values.get("preset", recipe.get("preset", "small")))
@@ -103,9 +105,13 @@ def _nest(overrides: Sequence[str]) -> dict[str, Any]:
         *path, last = key.split(".")
         for part in path:
             at = at.setdefault(part, {})
+            if not isinstance(at, dict):
+                raise CalmError(
+                    "T27", "is set as a whole and in part.", field=key, value=value, fix="leave one of the two out."
+                )
         try:
             at[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except UNREADABLE as error:
             raise CalmError("T26", "the value is not readable YAML.", field=key, value=value, fix="quote it.") from error
     return nested
 

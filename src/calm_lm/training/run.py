@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import time
@@ -22,8 +21,8 @@ from calm_lm.files import disk_errors, read_json, sha256_bytes, sync_folder, wri
 from calm_lm.lm.cache import cache_folder
 from calm_lm.lm.hf import HuggingFaceLM
 from calm_lm.lm.sentence import MeanPoolEncoder
-from calm_lm.model.calm import CalmModel, weights_of
 from calm_lm.model.batch import TextBatch
+from calm_lm.model.calm import CalmModel, weights_of
 from calm_lm.model.config import Sizes
 from calm_lm.model.layers import weighted_mean
 from calm_lm.model.loop import EncodedPrompts
@@ -31,10 +30,12 @@ from calm_lm.model.manifest import CalmManifest, Provenance
 from calm_lm.model.network import CalmNetwork
 from calm_lm.model.norms import NormSource
 from calm_lm.model.storage import attach_lora, load_pretrained
+from calm_lm.training.checkpoint import remove_checkpoints
 from calm_lm.training.config import RunConfig, TrainConfig
 from calm_lm.training.finish import finish
 from calm_lm.training.grounds import Grounds
 from calm_lm.training.material import CachedViews, Progress, Rows, Vocabulary, build_rows
+from calm_lm.training.processes import Processes
 from calm_lm.training.sampler import CultureBalancedSampler, Units, nearest_same_culture
 from calm_lm.training.trainer import Lesson, Report, Trainer
 
@@ -50,6 +51,11 @@ class Pretrained:
 def load_backbone(config: RunConfig, notify: Callable[[str], None] | None = None) -> Pretrained:
     """Load what `config.backbone` names."""
     return Pretrained(*load_pretrained(config.backbone, notify))
+
+
+def processes_of(config: RunConfig) -> Processes:
+    """The processes that share runs of this configuration."""
+    return Processes(cpu=config.backbone.device == "cpu")
 
 
 def cached_views(config: RunConfig, pretrained: Pretrained) -> CachedViews:
@@ -106,22 +112,27 @@ def fit_model(
             "T05", "evidence is encoded by the frozen backbone only.", field="backbone.adapt_layers",
             fix="train without LoRA, or without a norm source.",
         )  # fmt: skip
+    processes = processes_of(config)
     vocabulary = Vocabulary.of(dataset, readers=config.readers)
     train = build_rows(dataset, "train", vocabulary, target=config.train.target)
-    valid = build_rows(dataset, "valid", vocabulary, target=config.train.target) if dataset.splits.get("valid") else None
-    views = cached_views(config, pretrained)
+    valid = None
+    if dataset.splits.get("valid"):
+        valid = build_rows(dataset, "valid", vocabulary, target=config.train.target)
     torch.manual_seed(seed)
     model = new_model(config, dataset, vocabulary, pretrained)
     model.norms = norms
     grounds = [Grounds(norms, rows.examples, model) if norms and rows else None for rows in (train, valid)]
     wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.sentences)]
-    views.prepare(wanted, progress)
-    prompts = EncodedPrompts(model.prompts, _prompt_views(config, pretrained, model, progress))
+    with processes.main_first():  # one process reads the texts, the others find their states on the disk
+        views = cached_views(config, pretrained)
+        views.prepare(wanted, progress)
+        prompts = EncodedPrompts(model.prompts, _prompt_views(config, pretrained, model, progress))
     _fit_scales(model, views, train, config)
     lora = attach_lora(pretrained.lm, config.backbone, seed=seed) if config.backbone.adapt_layers else []
-    sampler = _sampler(config, dataset, train, views, seed)
+    sampler = build_sampler(config, dataset, train, views, seed)
     lesson = Lesson(train, valid, views, prompts, grounds[0], grounds[1], sampler)
-    trainer = Trainer(model, lora, lesson, _without_contrast(config, sampler), folder, report)
+    trainer = Trainer(model, lora, lesson, _without_contrast(config, sampler), folder, processes, report)
+    processes.part_ways(seed)
     trainer.fit(resume=resume)
     finish(model, lesson)
     return model
@@ -146,10 +157,11 @@ def _fit_scales(model: CalmModel, views: CachedViews, train: Rows, config: RunCo
             pooled.append(model.network.pool_texts(batch))
         model.network.scale.fit(torch.cat(tokens))
         model.network.pooled_scale.fit(torch.cat(pooled))
-        model.network.sentence_scale.fit(views.sentence_views(texts))
+        if model.network.sizes.d_sentence:
+            model.network.sentence_scale.fit(views.sentence_views(texts))
 
 
-def _sampler(config: RunConfig, dataset: Dataset, train: Rows, views: CachedViews, seed: int) -> CultureBalancedSampler:
+def build_sampler(config: RunConfig, dataset: Dataset, train: Rows, views: CachedViews, seed: int) -> CultureBalancedSampler:
     """Texts with their rows; similar texts are found by the sentence view, or the mean state without one."""
     rows: list[list[int]] = [[] for _ in train.texts]
     for row, text in enumerate(train.text_of.tolist()):
@@ -161,7 +173,8 @@ def _sampler(config: RunConfig, dataset: Dataset, train: Rows, views: CachedView
     contrast = config.train.weights.contrast > 0 and len({c for part in cultures for c in part if c >= 0}) > 1
     neighbours: list[list[int]] = [[] for _ in rows]
     if contrast:
-        neighbours = nearest_same_culture(_similarity_views(views, train.texts), cultures, groups, config.train.neighbours)
+        similar = _similarity_views(views, train.texts)
+        neighbours = nearest_same_culture(similar, cultures, groups, config.train.neighbours)
     units = Units(rows, cultures, groups, neighbours)
     return CultureBalancedSampler(
         units, config.train.batch_rows, balance=config.train.balance, seed=seed, contrast=contrast
@@ -176,10 +189,20 @@ def _similarity_views(views: CachedViews, texts: Sequence[str]) -> Tensor:
 
 
 def _without_contrast(config: RunConfig, sampler: CultureBalancedSampler) -> TrainConfig:
-    """The schedule, with the contrastive window off where the rows have fewer than two cultures."""
+    """The schedule, with the contrastive window off where the rows have fewer than two cultures.
+
+    Raises:
+        CalmError: T08 when no other loss has a weight.
+    """
     if sampler.contrast:
         return config.train
-    return config.train.model_copy(update={"weights": config.train.weights.model_copy(update={"contrast": 0.0})})
+    weights = config.train.weights.model_copy(update={"contrast": 0.0})
+    if not any((weights.task, weights.decouple, weights.balance, weights.dispatch)):
+        raise CalmError(
+            "T08", "the rows have fewer than two cultures, and no other loss has a weight.", field="train.weights",
+            fix="raise train.weights.task, or add rows of another culture.",
+        )  # fmt: skip
+    return config.train.model_copy(update={"weights": weights})
 
 
 # -- the folder of a run -----------------------------------------------------------------------------
@@ -189,7 +212,8 @@ def open_run(folder: Path, config: RunConfig, dataset: Dataset, *, resume: bool)
     """Make a run's folder and its `config.yaml`, or check that a resumed run is the same run.
 
     Raises:
-        CalmError: T30 when the folder already holds a run, T31 when a resumed run's configuration or data differ.
+        CalmError: T30 when the folder already holds a run, T31 when a resumed run's configuration or data differ,
+            T32 when its `config.yaml` is damaged.
     """
     facts = {"config": config.model_dump(mode="json"), "data": {"name": dataset.name, "sha256": data_hash(dataset)}}
     path = folder / "config.yaml"
@@ -198,13 +222,21 @@ def open_run(folder: Path, config: RunConfig, dataset: Dataset, *, resume: bool)
             raise CalmError(
                 "T30", "holds a run already.", file=folder, fix="add --resume to go on, or choose another --out."
             )
-        with disk_errors(path):
-            if yaml.safe_load(path.read_text("utf-8")) != facts:
-                raise CalmError(
-                    "T31", "was begun with another configuration or other data.", file=path,
-                    fix="resume with the same, or choose another --out.",
-                )  # fmt: skip
+        if _read_facts(path) != facts:
+            raise CalmError(
+                "T31", "was begun with another configuration or other data.", file=path,
+                fix="resume with the same, or choose another --out.",
+            )  # fmt: skip
+        return
     write_text(path, yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+
+
+def _read_facts(path: Path) -> Any:
+    try:
+        with disk_errors(path):
+            return yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CalmError("T32", "is damaged.", file=path, fix="restore it, or choose another --out.") from error
 
 
 def data_hash(dataset: Dataset) -> str:
@@ -220,10 +252,9 @@ def save_seed(model: CalmModel, folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
         model.save_pretrained(part)
         shutil.rmtree(folder / "model", ignore_errors=True)
-        os.replace(part, folder / "model")
+        part.replace(folder / "model")
         sync_folder(folder)
-        for checkpoint in folder.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint, ignore_errors=True)
+    remove_checkpoints(folder)
 
 
 def write_manifest(folder: Path, dataset: Dataset, seconds: dict[str, float], started: float) -> None:
@@ -262,8 +293,11 @@ def run_seeds(
 ) -> list[CalmModel]:
     """Train one model per seed into `folder/seed-N`; finished seeds of a resumed run are loaded, not repeated."""
     started = time.time()
-    open_run(folder, config, dataset, resume=resume)
-    pretrained = load_backbone(config, lambda line: progress(line, 0, 0))
+    processes = processes_of(config)
+    if processes.main:
+        open_run(folder, config, dataset, resume=resume)
+    with processes.main_first():
+        pretrained = load_backbone(config, lambda line: progress(line, 0, 0))
     models: list[CalmModel] = []
     seconds: dict[str, float] = {}
     for seed in seeds:
@@ -276,10 +310,13 @@ def run_seeds(
             config, dataset, pretrained, seed=seed, folder=place, norms=norms, resume=resume, progress=progress,
             report=report(seed),
         )  # fmt: skip
-        save_seed(model, place)
+        if processes.main:
+            save_seed(model, place)
+        processes.wait()
         seconds[f"seed-{seed}"] = time.perf_counter() - begun
         models.append(model)
         if config.backbone.adapt_layers:  # the next seed starts from the untouched backbone
             pretrained = load_backbone(config)
-    write_manifest(folder, dataset, seconds, started)
+    if processes.main:
+        write_manifest(folder, dataset, seconds, started)
     return models

@@ -8,6 +8,7 @@ shared and the other readers of the same post are hard negatives. The batch of s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +36,32 @@ class Units(NamedTuple):
 
 
 class PairedRows(NamedTuple):
-    """One batch: row numbers [B] and, per row, the batch position of its positive or -1, [B]."""
+    """One batch: row numbers [B]; per row the batch position of its positive or -1, [B]; rows of each text in turn."""
 
     rows: Tensor
     partner: Tensor
+    lengths: tuple[int, ...]
+
+    def cut(self, parts: int) -> list[int]:
+        """Where the rows are cut between processes: `parts` sizes, about equal, no text on two sides.
+
+        Raises:
+            CalmError: T06 when there are fewer texts than parts.
+        """
+        if len(self.lengths) < parts:
+            raise CalmError(
+                "T06",
+                f"a batch of {len(self.lengths)} texts cannot be shared by {parts} processes.",
+                field="train.batch_rows",
+                fix="raise it, or launch fewer processes.",
+            )
+        ends = np.cumsum(self.lengths)
+        bounds = [0]
+        for part in range(1, parts):
+            wanted = int(np.abs(ends - ends[-1] * part / parts).argmin()) + 1
+            bounds.append(min(max(wanted, bounds[-1] + 1), len(ends) - parts + part))
+        at = [0, *(int(ends[bound - 1]) for bound in bounds[1:]), int(ends[-1])]
+        return [stop - start for start, stop in pairwise(at)]
 
 
 def nearest_same_culture(
@@ -60,7 +83,7 @@ def nearest_same_culture(
         if not present or len(pool) < 2:
             continue
         columns = torch.tensor(pool)
-        for block in torch.tensor(members).split(1024):
+        for block in torch.split(torch.tensor(members), 1024):
             cosine = unit[block] @ unit[columns].t()
             cosine[(cosine > 0.999) | (group[block][:, None] == group[columns][None, :])] = -2.0
             best = cosine.topk(min(count, len(pool)), dim=1)
@@ -98,7 +121,7 @@ class CultureBalancedSampler:
             raise CalmError(
                 "T02",
                 f"the contrastive window needs at least two cultures, the training rows have {self.n_cultures}.",
-                fix="turn it off (train.contrast=0), or add rows of another culture.",
+                fix="turn it off (train.weights.contrast=0), or add rows of another culture.",
             )
 
     @property
@@ -114,9 +137,9 @@ class CultureBalancedSampler:
         positives: dict[int, int] = {}
         if self.contrast:
             for anchor in anchors:
-                near = [t for t in self.units.neighbours[anchor] if t not in texts]
-                if near:
-                    positives[anchor] = int(rng.choice(near))
+                near = self.units.neighbours[anchor]
+                if near:  # one from outside the batch where there is one, so that every pair is another
+                    positives[anchor] = int(rng.choice([t for t in near if t not in texts] or near))
                     texts[positives[anchor]] = None
         return self._lay_out(list(texts), positives)
 
@@ -168,10 +191,12 @@ class CultureBalancedSampler:
             for row, culture in zip(self.units.rows[text], self.units.cultures[text], strict=True):
                 at.setdefault((text, culture), len(rows))
                 rows.append(row)
-        partner = torch.full((len(rows),), -1, dtype=torch.int64)
-        for anchor, positive in positives.items():
-            for culture in self.units.cultures[anchor]:
-                if culture >= 0 and (positive, culture) in at:
-                    here, there = at[anchor, culture], at[positive, culture]
-                    partner[here], partner[there] = there, here
-        return PairedRows(torch.tensor(rows), partner)
+        pairs = {
+            at[anchor, culture]: at[positive, culture]
+            for anchor, positive in positives.items()
+            for culture in self.units.cultures[anchor]
+            if culture >= 0 and (positive, culture) in at
+        }
+        backwards = {there: here for here, there in pairs.items()}  # a positive that is no anchor itself looks back
+        partner = [pairs.get(row, backwards.get(row, -1)) for row in range(len(rows))]
+        return PairedRows(torch.tensor(rows), torch.tensor(partner), tuple(len(self.units.rows[t]) for t in texts))

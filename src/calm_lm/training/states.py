@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from calm_lm.errors import CalmError
-from calm_lm.files import disk_errors, sha256_bytes, write_atomically
+from calm_lm.files import disk_errors, sha256_bytes
 from calm_lm.lm.batching import length_sorted_batches
 from calm_lm.lm.protocol import LanguageModel, SentenceEncoder
+from calm_lm.training.tensor_files import write_tensors
 
 SHARD_TOKENS = 65_536
 Progress = Callable[[int, int], None]  # texts done, texts in all
@@ -80,10 +80,8 @@ class StateStore:
             "spans": torch.cat(list(spans)).to(torch.int32).contiguous(),
             "ends": torch.tensor([len(s) for s in states]).cumsum(0),
         }
-        name = sha256_bytes("".join(keys).encode())[:20]
-        path = self.folder / f"shard-{name}.safetensors"
-        metadata = {"keys": json.dumps(keys), "crc32": str(_crc(tensors))}
-        write_atomically(path, lambda part: save_file(tensors, part, metadata=metadata))
+        path = self.folder / _shard_name(keys)
+        write_tensors(path, tensors, {"keys": json.dumps(keys), "crc32": str(_crc(tensors))})
         self._open(path)
 
     def get(self, texts: Sequence[str]) -> PaddedStates:
@@ -112,7 +110,7 @@ class StateStore:
                 metadata = shard.metadata()
                 tensors = {name: shard.get_tensor(name) for name in ("states", "spans", "ends")}
             keys = json.loads(metadata["keys"])
-            if int(metadata["crc32"]) != _crc(tensors):
+            if int(metadata["crc32"]) != _crc(tensors) or path.name != _shard_name(keys):
                 raise ValueError("checksum")
         except (SafetensorError, KeyError, ValueError, TypeError, OSError):
             self.damaged.append(path)
@@ -125,6 +123,11 @@ class StateStore:
         ends = [0, *tensors["ends"].tolist()]
         for key, start, stop in zip(keys, ends[:-1], ends[1:], strict=True):
             self._places[key] = _Place(index, start, stop)
+
+
+def _shard_name(keys: Sequence[str]) -> str:
+    """Named by the texts it holds, so that a damaged list of keys is noticed too."""
+    return f"shard-{sha256_bytes(''.join(keys).encode())[:20]}.safetensors"
 
 
 def _crc(tensors: dict[str, Tensor]) -> int:
@@ -152,7 +155,7 @@ def store_hidden_states(
             held.append((text, out.states[0, row][real].float().cpu(), out.spans[row][real].cpu()))
         last = number == len(batches) - 1
         if last or sum(len(states) for _, states, _ in held) >= SHARD_TOKENS:
-            store.add(*(list(column) for column in zip(*held, strict=True)))  # type: ignore[arg-type]
+            store.add(*(list(column) for column in zip(*held, strict=True)))
             held = []
         done += len(batch)
         progress(done, total)

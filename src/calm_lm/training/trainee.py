@@ -34,13 +34,16 @@ class Trainee(nn.Module):
         """Encode, draft and (with `rounds` above 0) reflect; some rows are read without their reader."""
         model, prompts = self._parts
         network = self.network
-        dropped = torch.rand(len(readers), 1, device=readers.device) < network.config.reader_dropout
-        rows = model.rows(texts, readers.masked_fill(dropped, 0.0) if self.training else readers, text_of)
+        dropped = torch.rand(len(readers), device=readers.device) < network.config.reader_dropout
+        dropped = dropped & self.training
+        rows = model.rows(texts, readers.masked_fill(dropped.unsqueeze(1), 0.0), text_of)
         encoding = network.encode(rows, temperature)
-        views = network.window(encoding.explicit, encoding.latent)
+        explicit_view, latent_view = network.window(encoding.explicit, encoding.latent)
         states_of = StatesOf(network, prompts, temperature)
         answer = reflect(network, rows, encoding, model.prompts, states_of, evidence, rounds=rounds)
         last = answer.rounds[-1] if answer.rounds else None
         return TrainingPass(
-            encoding, *views, answer.draft, last.second if last else None, last.moved if last else None
-        )
+            encoding.task, encoding.explicit, encoding.latent, encoding.state,
+            encoding.routing.probabilities, encoding.routing.chosen, explicit_view, latent_view,
+            answer.draft, last.second if last else None, last.moved if last else None, dropped.float(),
+        )  # fmt: skip

@@ -23,15 +23,17 @@ from calm_lm.training.checkpoint import (
     complete_checkpoints,
     load_checkpoint,
     random_state,
+    remove_checkpoints,
     restore_random_state,
     save_checkpoint,
 )
 from calm_lm.training.config import TrainConfig
-from calm_lm.training.gather import Gather
 from calm_lm.training.grounds import Grounds
+from calm_lm.training.interruption import Interruption
 from calm_lm.training.material import CachedViews, Rows
 from calm_lm.training.metrics_log import WALL_CLOCK, MetricsLog
-from calm_lm.training.objective import Targets, TrainingPass, objective, phase_of
+from calm_lm.training.objective import Targets, TrainingPass, objective, phase_of, without_dropped
+from calm_lm.training.processes import Processes
 from calm_lm.training.sampler import CultureBalancedSampler, PairedRows
 from calm_lm.training.schedule import build_optimizer, learning_rate_share, set_learning_rate
 from calm_lm.training.trainee import Trainee
@@ -45,7 +47,7 @@ class Lesson:
     """What one run learns from.
 
     Attributes:
-        train, valid: rows; `valid` may be None, then the last weights are kept.
+        train, valid: rows; where `valid` is None or has no targets, the last weights are kept.
         views: cached states of all their texts.
         prompts: the encoded self-prompts.
         train_grounds, valid_grounds: evidence, None without a norm source.
@@ -70,7 +72,8 @@ class Trainer:
         lesson: rows, views and batches.
         config: schedule, weights, stopping.
         folder: where checkpoints and the metrics log go.
-        report: told after every step.
+        processes: those that share the run.
+        report: told after every step, by the main process.
     """
 
     def __init__(
@@ -80,9 +83,11 @@ class Trainer:
         lesson: Lesson,
         config: TrainConfig,
         folder: Path,
+        processes: Processes,
         report: Report,
     ) -> None:
         self.model, self.lesson, self.config, self.folder, self.report = model, lesson, config, folder, report
+        self.processes = processes
         self.total = max(1, math.ceil(config.epochs * lesson.sampler.steps_per_epoch))
         self.every = max(1, self.total // config.evaluations)
         on_cpu = model.manifest.backbone.device == "cpu"
@@ -93,30 +98,46 @@ class Trainer:
         self.trainee = Trainee(model, lora, lesson.prompts)
         optimizer = build_optimizer(model.network, lora, config)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.trainee, optimizer)
-        self.gather = Gather()
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
 
     def fit(self, *, resume: bool) -> Progress:
-        """Run to the end (or to early stopping) and leave the best weights in the model."""
+        """Run to the end (or to early stopping) and leave the best weights in the model.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C, once the running step is done and a checkpoint is written.
+            CalmError: T04 when the loss is no number, T07, T10 to T12 when it cannot be resumed, F01 for the disk.
+        """
         if resume:
             self._restore()
-        log = MetricsLog(self.folder / "metrics.jsonl", self.progress.metrics_bytes)
-        while self.progress.step < self.total and not self.progress.stopped:
-            step = self.progress.step
-            losses = self._step(step)
-            self.progress.step = step + 1
-            log.write({"step": step} | losses)
-            self.report(step + 1, self.total, losses)
-            if (step + 1) % self.every == 0 or step + 1 == self.total:
-                self._evaluate(log)
-            if (step + 1) % self.config.checkpoint_every == 0:
-                self._checkpoint(log)
+        self.processes.wait()  # until all have read what the main process may now remove
+        if self.processes.main:
+            remove_checkpoints(self.folder, unfinished_only=resume)
+        path = self.folder / "metrics.jsonl" if self.processes.main else None
+        with MetricsLog(path, self.progress.metrics_bytes) as log, Interruption() as interruption:
+            while self.progress.step < self.total and not self.progress.stopped:
+                self._advance(log)
+                interrupted = self.processes.anywhere(interruption.asked)
+                if interrupted or self.progress.step % self.config.checkpoint_every == 0:
+                    self._checkpoint(log)
+                if interrupted:
+                    raise KeyboardInterrupt(f"stopped after step {self.progress.step}; --resume goes on from there.")
         if self.best:
             self._load_weights(self.best)
-        log.close()
         self.network.eval()
+        self.model.lm.train_lora(False)
         return self.progress
+
+    def _advance(self, log: MetricsLog) -> None:
+        """One step, and the validation that is due after it."""
+        step = self.progress.step
+        losses = self._step(step)
+        self.progress.step = step + 1
+        log.write({"step": step} | losses)
+        if self.processes.main:
+            self.report(step + 1, self.total, losses)
+        if (step + 1) % self.every == 0 or step + 1 == self.total:
+            self._evaluate(log)
 
     @property
     def network(self) -> torch.nn.Module:
@@ -130,11 +151,11 @@ class Trainer:
         self.trainee.train()
         self.model.lm.train_lora(True)
         set_learning_rate(self.optimizer, learning_rate_share(step, self.total, self.config.warmup))
-        drawn = self.lesson.sampler.draw(step * self.gather.count + self.gather.rank)
+        drawn = self.lesson.sampler.draw(step)
         phase = phase_of(step, self.total, self.config)
         out = self._forward(drawn, step, reflecting=phase.reflect)
         temperature = self.model.manifest.model.contrast_temperature
-        loss, terms = objective(out, self._targets(drawn), self.config, phase, temperature, self.gather)
+        loss, terms = objective(out, self._targets(drawn, out), self.config, phase, temperature)
         if not bool(torch.isfinite(loss)):
             raise CalmError(
                 "T04",
@@ -143,36 +164,49 @@ class Trainer:
                 fix="lower train.learning_rate, then --resume from the last checkpoint.",
             )
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        # Each process has the gradient of its own rows; data-parallel training averages, and we want the sum.
+        self.accelerator.backward(loss * self.processes.count)
+        # What no loss reached is left alone, not decayed: one process has no gradient there, several have zeros.
+        for parameter in self.trainee.parameters():
+            if parameter.grad is not None and not bool(parameter.grad.any()):
+                parameter.grad = None
         norm = self.accelerator.clip_grad_norm_(self.trainee.parameters(), self.config.clip)
         self.optimizer.step()
-        record = {"loss": float(loss)} | {name: float(value) for name, value in terms.items()}
+        record = {name: float(value.detach()) for name, value in {"loss": loss, **terms}.items()}
         return record | self._load(out) | {"gradient": float(norm), WALL_CLOCK: time.perf_counter() - started}
 
     def _forward(self, drawn: PairedRows, step: int, *, reflecting: bool) -> TrainingPass:
+        """Compute this process's rows and join them with those of the others."""
         rows, model = self.lesson.train, self.model
         config = model.manifest.model
         temperature = gumbel_temperature(step, self.total, config.gumbel_start, config.gumbel_end)
-        numbers, text_of = torch.unique(rows.text_of[drawn.rows], return_inverse=True)
+        sizes = drawn.cut(self.processes.count)
+        own = torch.split(drawn.rows, sizes)[self.processes.rank]
+        numbers, text_of = torch.unique(rows.text_of[own], return_inverse=True)
         texts = self.lesson.views([rows.texts[i] for i in numbers.tolist()])
         evidence = None
         if reflecting and self.lesson.train_grounds is not None:
-            evidence = self.lesson.train_grounds.evidence(drawn.rows, model, self.lesson.views, temperature)
-        readers = rows.readers[drawn.rows]
+            evidence = self.lesson.train_grounds.evidence(own, model, self.lesson.views, temperature)
+        readers = rows.readers[own]
         out: TrainingPass = self.wrapped(texts, readers, text_of, temperature, evidence, 1 if reflecting else 0)
-        return out
+        given = {name: part for name, part in out._asdict().items() if part is not None}
+        return out._replace(**{name: self.processes.join(part, sizes) for name, part in given.items()})
 
-    def _targets(self, drawn: PairedRows) -> Targets:
+    def _targets(self, drawn: PairedRows, out: TrainingPass) -> Targets:
         rows = self.lesson.train
         at = drawn.rows
-        return Targets(rows.shares[at], rows.known[at], rows.cultures[at], drawn.partner)
+        targets = Targets(rows.shares[at], rows.known[at], rows.cultures[at], drawn.partner)
+        if self.model.manifest.contrast == "reader" and out.dropped is not None:
+            return without_dropped(targets, out.dropped.to(drawn.partner.device))
+        return targets
 
     def _load(self, out: TrainingPass) -> dict[str, float]:
-        """How evenly experts are used: entropy of their share of chosen slots over the largest possible, and the
-        least used expert's share times E (1 is even, 0 is collapse)."""
-        chosen = out.encoding.routing.chosen
-        experts = out.encoding.routing.probabilities.size(-1)
-        used = torch.nn.functional.one_hot(chosen, experts).float().mean((0, 2))  # [C, E]
+        """How evenly experts are used, 1 is even.
+
+        Entropy of their share of chosen slots over the largest possible, and the least used expert's share times E.
+        """
+        experts = out.probabilities.size(-1)
+        used = torch.nn.functional.one_hot(out.chosen, experts).float().mean((0, 2))  # [C, E]
         entropy = -(used * used.clamp_min(1e-9).log()).sum(-1) / math.log(max(experts, 2))
         return {"load_entropy": float(entropy.mean()), "load_least": float(used.min()) * experts}
 
@@ -180,13 +214,12 @@ class Trainer:
 
     def _evaluate(self, log: MetricsLog) -> None:
         """Score the validation rows; once every part has been trained, remember the best weights."""
-        if self.lesson.valid is None:
+        if self.lesson.valid is None or not bool(self.lesson.valid.known.any()):
             return
-        phase = phase_of(self.progress.step, self.total, self.config)
-        complete = phase.task and (phase.reflect or self.config.weights.reflect == 0)
-        score = validation_score(self.model, self.lesson, reflecting=phase.reflect)
+        phase = phase_of(self.progress.step - 1, self.total, self.config)
+        score = self.processes.agree(validation_score(self.model, self.lesson, reflecting=phase.reflect))
         log.write({"step": self.progress.step - 1, "valid": score})
-        if not complete:
+        if phase != phase_of(self.total - 1, self.total, self.config):
             return
         if score < self.progress.best:
             self.progress.best, self.progress.best_step, self.progress.waited = score, self.progress.step, 0
@@ -197,13 +230,15 @@ class Trainer:
 
     def _checkpoint(self, log: MetricsLog) -> None:
         self.progress.metrics_bytes = log.flush()
-        if not self.accelerator.is_main_process:
-            return
         tensors = {f"weights.{name}": value for name, value in self._weights().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for number, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adamw.{number}.{name}": value.detach().clone() for name, value in state.items()}
-        save_checkpoint(self.folder, Snapshot(tensors | random_state(), self.progress))
+        count = self.processes.count
+        for name, value in random_state().items():  # of every process, one below the other
+            tensors[name] = self.processes.join(value, [len(value)] * count).view(count, -1)
+        if self.processes.main:
+            save_checkpoint(self.folder, Snapshot(tensors, self.progress))
 
     def _restore(self) -> None:
         """Go back to the newest complete checkpoint; without one the run starts over."""
@@ -211,6 +246,14 @@ class Trainer:
         if not found:
             return
         snapshot = load_checkpoint(found[-1])
+        random = _under(snapshot.tensors, "random.")
+        if any(len(states) != self.processes.count for states in random.values()):
+            raise CalmError(
+                "T07",
+                f"was written by another number of processes than {self.processes.count}.",
+                file=found[-1],
+                fix="launch as many processes as the run began with.",
+            )
         self.progress = snapshot.progress
         self._load_weights(_under(snapshot.tensors, "weights."))
         self.best = _under(snapshot.tensors, "best.")
@@ -220,7 +263,7 @@ class Trainer:
             number, _, key = name.partition(".")
             moments.setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict(optimizer | {"state": moments})
-        restore_random_state(snapshot.tensors)
+        restore_random_state({f"random.{name}": states[self.processes.rank].clone() for name, states in random.items()})
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.trainee.state_dict().items()}

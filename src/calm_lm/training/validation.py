@@ -44,13 +44,18 @@ def answer_rows(
         with torch.inference_mode():
             evidence = grounds.evidence(at, model, views, model.manifest.model.gumbel_end) if grounds else None
         encoding, answer = model.answer(texts, weights[at], text_of, evidence)
-        revised = answer.logits.argmax(-1) != answer.draft.argmax(-1)
+        revised = _decided(answer.logits) != _decided(answer.draft)
         with torch.inference_mode():
             explicit, _ = model.network.window(encoding.explicit, encoding.latent)
         pieces.append(RowAnswers(answer.draft, answer.logits, revised, explicit))
     joined = [torch.cat(column) for column in zip(*pieces, strict=True)]
     back = torch.argsort(order)
     return RowAnswers(*(column[back].clone() for column in joined))
+
+
+def _decided(logits: Tensor) -> Tensor:
+    """The label of each row; 0 where the data set has none."""
+    return logits.argmax(-1) if logits.size(-1) else torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
 
 
 def validation_score(model: CalmModel, lesson: Lesson, *, reflecting: bool) -> float:

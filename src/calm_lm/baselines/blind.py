@@ -1,0 +1,44 @@
+"""Culture-blind CALM: everything but the reader."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from calm_lm.baselines.backbone import adapted, untouched
+from calm_lm.baselines.predictor import Predictor
+from calm_lm.baselines.protocol import BaselineInput
+from calm_lm.stats.arrays import Floats
+from calm_lm.training.grounds import Grounds
+from calm_lm.training.material import Rows
+from calm_lm.training.norm_sources import open_norms
+from calm_lm.training.run import cached_views, fit_model
+from calm_lm.training.validation import answer_rows
+
+
+def fit_blind(given: BaselineInput, seed: int) -> Predictor:
+    """CALM fitted with the same configuration and seed, told no reader in training or prediction."""
+    config = given.config.model_copy(update={"readers": False})
+    lm, norms = given.pretrained.lm, open_norms(config.norms)
+    with tempfile.TemporaryDirectory() as folder, untouched(lm, config.backbone):
+        model = fit_model(
+            config, given.dataset, given.pretrained, seed=seed, folder=Path(folder), norms=norms,
+            progress=given.progress,
+        )  # fmt: skip
+        trained = sum(p.numel() for p in model.network.parameters())
+        lora = lm.lora_state()
+    views = cached_views(config, given.pretrained)
+
+    def logits(rows: Rows) -> Floats:
+        grounds = Grounds(norms, rows.examples, model) if norms is not None else None
+        nobody = torch.zeros(len(rows.examples), 0)
+        with untouched(lm, config.backbone):  # states below the adapted layers
+            views.prepare([*rows.texts, *(grounds.sentences if grounds else ())], given.progress)
+        with adapted(lm, config.backbone, lora):
+            return answer_rows(model, rows, views, grounds, readers=nobody).logits.double().numpy()
+
+    facts = model.manifest.calibration
+    temperature = facts.share_temperature or facts.label_temperature
+    return Predictor("blind", trained + sum(t.numel() for t in lora.values()), 1, temperature, logits)

@@ -1,0 +1,110 @@
+"""What a terminal shows while something takes long, and the tables at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+    from rich.table import Table
+
+
+def console() -> Console:
+    """Standard output; width follows the terminal, colours go when it is none."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+class LiveProgress:
+    """One line per kind of work, with what is done, what is left and when it ends.
+
+    `tell(what, done, total)` is the callback every room takes; a total of 0 is a plain message.
+    """
+
+    def __init__(self, bar: Bar, say: Callable[[str], None]) -> None:
+        self._bar, self._say = bar, say
+        self._tasks: dict[str, TaskID] = {}
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Move one line on, or print a message."""
+        if total == 0:
+            self._say(what)
+            return
+        if what not in self._tasks:
+            if done >= total:
+                return
+            self._tasks[what] = self._bar.add_task(what, total=total)
+        self._bar.update(self._tasks[what], completed=done, total=total)
+
+    def steps(self, title: str) -> Callable[[int, int, dict[str, float]], None]:
+        """The callback of a training loop: step, steps in all, newest losses."""
+
+        def report(step: int, total: int, losses: dict[str, float]) -> None:
+            shown = f"{title}  loss {losses['loss']:.3f}"
+            if title not in self._tasks:
+                self._tasks[title] = self._bar.add_task(shown, total=total)
+            self._bar.update(self._tasks[title], completed=step, total=total, description=shown)
+
+        return report
+
+
+@contextmanager
+def live_progress() -> Iterator[LiveProgress]:
+    """Progress lines for the time of a block; on a pipe each line is printed once, when its work ends."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    out = console()
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=out) as bar:
+        yield LiveProgress(bar, lambda line: out.print(line, markup=False))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure of a table; an undefined one is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def interval(pair: Sequence[float | None] | None) -> str:
+    """A 95 % interval as `low to high`."""
+    if pair is None or pair[0] is None:
+        return ""
+    return f"{number(pair[0])} to {number(pair[1])}"
+
+
+def score_table(title: str, systems: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> Table:
+    """One row per system: mean over cultures with its interval, and the worst culture, for each metric."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_lines=False)
+    table.add_column("system", no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric.replace("_", " "), justify="right")
+        table.add_column("95 %", justify="right", style="dim")
+        table.add_column("worst", justify="right")
+    for name, scores in systems.items():
+        cells: list[str] = []
+        for metric in metrics:
+            score = scores[metric]
+            worst = score["worst_culture"]
+            cells += [
+                number(score["mean"]),
+                interval(score["interval"]),
+                f"{number(score['worst'])} {worst}" if worst and worst != "all" else "",
+            ]
+        table.add_row(name, *cells)
+    return table

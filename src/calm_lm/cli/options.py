@@ -1,0 +1,119 @@
+"""Options that several commands share, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calm_lm.errors import CalmError
+
+if TYPE_CHECKING:
+    from calm_lm.culture.blend import Blend
+    from calm_lm.data.example import Dataset, Role
+
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="CALM_DATA", help="Folder of the data sets.", show_default=False)
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default=False)]
+Unmask = Annotated[bool, typer.Option("--unmask", help="Show texts of data sets flagged offensive.")]
+Text = Annotated[str, typer.Option("--text", help="Own file: column of the text.")]
+Label = Annotated[str, typer.Option("--label", help="Own file: column of the label.")]
+Culture = Annotated[str | None, typer.Option("--culture", help="Own file: column of the culture.", show_default=False)]
+CultureRole = Annotated[str, typer.Option("--culture-role", help="Whose culture it is: reader, about or author.")]
+Votes = Annotated[str | None, typer.Option("--votes", help="Own file: column of vote counts.", show_default=False)]
+Id = Annotated[str | None, typer.Option("--id", help="Own file: column of ids.", show_default=False)]
+Group = Annotated[str | None, typer.Option("--group", help="Own file: rows that stay together.", show_default=False)]
+Split = Annotated[str | None, typer.Option("--split-column", help="Own file: column of the split.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnColumns:
+    """The columns of a user's own file, as typed."""
+
+    text: str = "text"
+    label: str = "label"
+    culture: str | None = None
+    role: str = "reader"
+    votes: str | None = None
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+
+
+def sampled(dataset: Dataset, rows: int | None) -> Dataset:
+    """The data set, or the stratified sample that a configuration asks for."""
+    from calm_lm.data.sample import sample_rows
+
+    return dataset if rows is None else sample_rows(dataset, rows)
+
+
+def is_table(name: str) -> bool:
+    """Whether a name is a file of rows rather than a registered name or a recipe."""
+    return Path(name).suffix.lower() in TABLES
+
+
+def load_data(name: str, data_dir: Path | None, columns: OwnColumns, labels: tuple[str, ...] | None = None) -> Dataset:
+    """A registered data set, or a user's own table."""
+    if not is_table(name):
+        from calm_lm.data import registry
+
+        return registry.load(name, data_dir=data_dir)
+    from calm_lm.data.own import Columns, read_table
+
+    named = Columns(
+        text=columns.text, label=columns.label, culture=columns.culture, votes=columns.votes, id=columns.id,
+        group=columns.group, split=columns.split,
+    )  # fmt: skip
+    return read_table(Path(name), named, labels=labels, role=check_role(columns.role))
+
+
+def check_role(role: str) -> Role:
+    """One of the three meanings of culture."""
+    roles: dict[str, Role] = {"reader": "reader", "about": "about", "author": "author"}
+    if role not in roles:
+        raise CalmError(
+            "R01",
+            "a culture's role is reader, about or author.",
+            field="--culture-role",
+            value=role,
+            fix="see the three meanings of culture in the README.",
+        )
+    return roles[role]
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0`, `0,3` or `0-4`, as sorted different seeds."""
+    seeds: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        try:
+            low, high = int(first), int(last if dash else first)
+        except ValueError as error:
+            raise CalmError(
+                "R02", "seeds are numbers.", field="--seeds", value=text, fix="write 0, 0,3 or 0-4."
+            ) from error
+        if low > high or high - low > 1_000:
+            raise CalmError("R03", "that is no range of seeds.", field="--seeds", value=text, fix="write 0-4.")
+        seeds |= set(range(low, high + 1))
+    return tuple(sorted(seeds))
+
+
+def parse_culture(text: str | None) -> Blend | None:
+    """A culture option: an id, a blend, or `none`."""
+    if text is None or text == "none":
+        return None
+    from calm_lm.culture.blend import Blend
+    from calm_lm.culture.ids import check_blend
+
+    return check_blend(Blend.parse(text))
+
+
+def is_offline() -> bool:
+    """Whether `--offline` was given."""
+    return os.environ.get("CALM_OFFLINE") == "1"

@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: no script, no outside resource, light and dark, phone and desktop."""
