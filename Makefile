@@ -58,8 +58,8 @@ test: setup ## The tests but the slow ones (at most 15 minutes on 2 cores).
 	@echo "test: not run here are the tests marked slow (make test-full runs them); skipped ones are listed at the end"
 	$(BIN)/python -m pytest -m "not slow" -rs
 
-test-full: setup ## All tests, with the kills and the comparisons (30 minutes more).
-	$(BIN)/python -m pytest -rs
+test-full: setup ## The slow tests: long kills, the toy world, comparisons (at most 30 minutes more).
+	$(BIN)/python -m pytest -m slow -rs
 
 bench: setup ## Measure speed beside the peers; prints ratios.
 	@for script in $(BENCHMARKS); do echo "bench: $$script"; $(BIN)/python "$$script"; done

@@ -31,7 +31,17 @@ def test_seeds_differ_and_the_lowest_one_predicts(run_folder: Path) -> None:
 
 def test_evaluate_writes_what_the_design_promises(calm, run_folder, own_table, columns, tmp_path, capsys) -> None:
     result = tmp_path / "result.json"
-    command = ["evaluate", run_folder, "--data", own_table, *columns, "--baselines", "majority,states", "--json", result]
+    command = [
+        "evaluate",
+        run_folder,
+        "--data",
+        own_table,
+        *columns,
+        "--baselines",
+        "majority,states",
+        "--json",
+        result,
+    ]
     assert calm(*command) == 0
     found = json.loads(result.read_text())
     for score in found["metrics"].values():
@@ -90,7 +100,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(calm, run_folder, capsys, words, 
     assert len(printed.strip().splitlines()) == 1
 
 
-def test_a_run_is_not_written_over_and_not_resumed_as_another(calm, run_folder, own_table, columns, settings, capsys) -> None:
+def test_a_run_is_not_written_over_and_not_resumed_as_another(
+    calm, run_folder, own_table, columns, settings, capsys
+) -> None:
     command = ["train", own_table, *settings, *columns, "--out", run_folder, "--seeds", "0-1"]
     before = (run_folder / "seed-0" / "model" / "model.safetensors").stat().st_mtime_ns
     assert calm(*command) == 2
@@ -101,7 +113,9 @@ def test_a_run_is_not_written_over_and_not_resumed_as_another(calm, run_folder, 
     assert (run_folder / "seed-0" / "model" / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_a_set_with_one_culture_trains_with_the_window_off_and_says_so(calm, own_table, columns, settings, tmp_path, capsys) -> None:
+def test_a_set_with_one_culture_trains_with_the_window_off_and_says_so(
+    calm, own_table, columns, settings, tmp_path, capsys
+) -> None:
     rows = list(csv.reader(own_table.open(encoding="utf-8")))
     alone = tmp_path / "alone.csv"
     with alone.open("w", newline="", encoding="utf-8") as stream:

@@ -27,7 +27,9 @@ def small_set(panels: list[list[tuple[int, int]]]) -> Dataset:
     return Dataset("small", ("no", "yes"), 1, {"train": rows}, "reader")
 
 
-panels = st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=3), min_size=1, max_size=6)
+panels = st.lists(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=3), min_size=1, max_size=6
+)
 
 
 @given(panels, st.integers(0, 3))

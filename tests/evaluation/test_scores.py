@@ -50,7 +50,9 @@ def test_interval_agrees_with_the_row_by_row_bootstrap(truth: Truth, ignorant: n
     assert fast[1] == pytest.approx(slow.high, abs=0.02)
 
 
-def test_a_better_system_is_clearly_ahead_and_itself_is_not(truth: Truth, informed: np.ndarray, ignorant: np.ndarray) -> None:
+def test_a_better_system_is_clearly_ahead_and_itself_is_not(
+    truth: Truth, informed: np.ndarray, ignorant: np.ndarray
+) -> None:
     judge = Judge(truth)
     gap = judge.compare([informed], [ignorant])
     assert gap["cross_entropy"]["interval"][1] < 0 < gap["macro_f1"]["interval"][0]

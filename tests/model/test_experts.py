@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calm_lm.model.experts import CultureExperts, expert_losses
-from calm_lm.model.grouped import GroupedLinear, _GroupedProduct
+from calm_lm.model.grouped import GradientSpace, GroupedLinear, GroupedNorm, _GroupedProduct, feed_forward
 
 
 @pytest.fixture
@@ -71,14 +71,110 @@ def test_the_grouped_product_has_the_right_gradient_also_of_an_empty_group():
     x, weight, bias = (
         torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((6, 3), (4, 2, 3), (4, 2))
     )
-    bounds = [(0, 2), (2, 2), (2, 5), (5, 6)]
-    assert torch.autograd.gradcheck(lambda *args: _GroupedProduct.apply(*args, bounds), (x, weight, bias))
-    _GroupedProduct.apply(x, weight, bias, bounds).sum().backward()
+    bounds, space = [(0, 2), (2, 2), (2, 5), (5, 6)], GradientSpace()
+    assert torch.autograd.gradcheck(lambda *args: _GroupedProduct.apply(*args, bounds, space), (x, weight, bias))
+    _GroupedProduct.apply(x, weight, bias, bounds, space).sum().backward()
     assert (weight.grad[1] == 0).all()
     assert (bias.grad[1] == 0).all()
-    frozen = _GroupedProduct.apply(x.detach(), weight, bias, bounds)
-    assert torch.autograd.gradcheck(lambda *args: _GroupedProduct.apply(x.detach(), *args, bounds), (weight, bias))
+    frozen = _GroupedProduct.apply(x.detach(), weight, bias, bounds, space)
+    assert torch.autograd.gradcheck(
+        lambda *args: _GroupedProduct.apply(x.detach(), *args, bounds, space), (weight, bias)
+    )
     assert frozen.requires_grad
+
+
+BOUNDS = [(0, 2), (2, 2), (2, 5), (5, 6)]  # the second group has no row
+
+
+def test_the_grouped_feed_forward_part_equals_its_steps_and_has_the_right_gradient():
+    torch.manual_seed(0)
+    up, down = GroupedLinear(4, 3, 5).double(), GroupedLinear(4, 5, 3).double()
+    x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    steps = down(torch.relu(up(x, BOUNDS)), BOUNDS)
+    torch.testing.assert_close(feed_forward(x, up, down, BOUNDS, 0.0), steps, rtol=0, atol=1e-12)
+    parameters = [*up.parameters(), *down.parameters()]
+    expected = torch.autograd.grad(steps.square().sum(), [x, *parameters])
+    found = torch.autograd.grad(feed_forward(x, up, down, BOUNDS, 0.0).square().sum(), [x, *parameters])
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    assert (found[1][1] == 0).all()
+
+
+def test_dropout_inside_the_feed_forward_part_has_the_gradient_of_the_rows_it_kept():
+    torch.manual_seed(1)
+    up, down = GroupedLinear(4, 3, 5).double(), GroupedLinear(4, 5, 3).double()
+    x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+
+    def run(*_) -> torch.Tensor:
+        torch.manual_seed(7)  # the same rows are dropped at every call
+        return feed_forward(x, up, down, BOUNDS, 0.4)
+
+    assert torch.autograd.gradcheck(run, (x, up.weight, up.bias, down.weight, down.bias))
+    assert not torch.allclose(run(), feed_forward(x, up, down, BOUNDS, 0.0))
+    torch.manual_seed(0)
+    mean = torch.stack([feed_forward(x, up, down, BOUNDS, 0.4).detach() for _ in range(4_000)]).mean(0)
+    torch.testing.assert_close(mean, feed_forward(x, up, down, BOUNDS, 0.0).detach(), rtol=0, atol=0.05)
+
+
+def test_grouped_norms_equal_layer_norms_of_each_group():
+    torch.manual_seed(0)
+    norm = GroupedNorm(4, 8).double()
+    torch.nn.init.normal_(norm.gain)
+    torch.nn.init.normal_(norm.shift)
+    x = torch.randn(6, 8, dtype=torch.float64, requires_grad=True)
+    expected = torch.cat(
+        [torch.nn.functional.layer_norm(x[a:b], (8,), norm.gain[g], norm.shift[g]) for g, (a, b) in enumerate(BOUNDS)]
+    )
+    found = norm(x, BOUNDS)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    wanted = torch.autograd.grad(expected.square().sum(), [x, norm.gain, norm.shift])
+    ours = torch.autograd.grad(found.square().sum(), [x, norm.gain, norm.shift])
+    for mine, theirs in zip(ours, wanted, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+# -- memory of gradients ---------------------------------------------------------------------------
+
+
+def test_gradient_memory_is_used_again_only_when_no_view_of_it_is_left():
+    space, like = GradientSpace(), torch.empty(4, 3)
+    first = space.take(like)
+    place = first.data_ptr()
+    second = space.take(like)
+    assert second.data_ptr() != place
+    view = first[1:, 0]
+    del first
+    assert space.take(like).data_ptr() != place
+    view.fill_(3.0)
+    del view
+    assert space.take(like).data_ptr() == place
+    assert space.take(like.double()).dtype == torch.float64
+    assert space.take(like.bfloat16()).dtype == torch.bfloat16
+
+
+def test_a_gradient_that_is_kept_does_not_change_in_later_steps(experts):
+    made = experts().double()
+    x = torch.randn(9, 5, 16, dtype=torch.float64)
+    kept = []
+    for step in range(3):
+        made.zero_grad(set_to_none=True)
+        (made(x)[0] + made(2 * x)[0]).square().sum().mul(step + 1.0).backward()  # two uses of every layer
+        kept.append({name: p.grad for name, p in made.named_parameters() if p.grad is not None})
+        for name, gradient in kept[0].items():
+            torch.testing.assert_close(kept[step][name], gradient * (step + 1), rtol=1e-9, atol=1e-9)
+
+
+def test_gradients_accumulate_over_backward_passes(experts):
+    made = experts().double()
+    x = torch.randn(9, 5, 16, dtype=torch.float64)
+    for times in (1, 2):
+        made.zero_grad(set_to_none=True)
+        for _ in range(times):
+            made(x)[0].square().sum().backward()
+        if times == 1:
+            once = {name: p.grad.clone() for name, p in made.named_parameters()}
+    for name, parameter in made.named_parameters():
+        torch.testing.assert_close(parameter.grad, 2 * once[name], rtol=1e-12, atol=1e-12)
 
 
 def test_a_grouped_layer_starts_as_linear_layers_do():

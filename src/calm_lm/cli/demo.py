@@ -80,7 +80,11 @@ def show_demo(screen: Console, result: DemoResult) -> None:
     for situation in result.situations:
         _show_situation(screen, situation)
     _heading(screen, "2  Beside simple baselines")
-    screen.print("Means over countries, [95 % intervals over situations], worst country.", style="dim", markup=False)
+    screen.print(
+        "Means over countries, [95 % intervals over situations], and the country with the worst value.",
+        style="dim",
+        markup=False,
+    )
     for table in result.tables:
         screen.print(_score_grid(table))
         screen.print(table.summary, style="bold", markup=False)
@@ -162,8 +166,8 @@ def _score(score: Score | None) -> Text:
     if score.interval is None:
         return Text(f"{score.mean:.3f}")
     low, high = score.interval
-    worst = f"{score.worst_country} {score.worst:.2f}" if score.worst is not None else ""
-    return Text.assemble(f"{score.mean:.3f} ", (f"[{low:.2f} {high:.2f}]", "dim"), f" {worst}")
+    worst = f"\nworst {score.worst_country} {score.worst:.2f}" if score.worst is not None else ""
+    return Text.assemble(f"{score.mean:.3f} ", (f"[{low:.2f} {high:.2f}]{worst}", "dim"))
 
 
 def _show_reflection(screen: Console, example: Reflection) -> None:

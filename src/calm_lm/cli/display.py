@@ -17,7 +17,8 @@ def console() -> Console:
     """Standard output; width follows the terminal, colours go when it is none."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=100)  # a pipe has no width of its own
 
 
 class LiveProgress:

@@ -57,7 +57,7 @@ def describe() -> dict[str, dict[str, Any]]:
 
 def dependencies() -> list[str]:
     """Packages that calm-lm asks for, then those of its extras that are installed, without repeats."""
-    asked = metadata.requires("calm-lm") or []
+    asked = metadata.requires("calm-lm") or [] if version_of("calm-lm") else []  # run from its source, it has none
     named = [(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0], "extra ==" in line) for line in asked]
     always = [name for name, extra in named if not extra]
     extras = [name for name, extra in named if extra and name != "calm-lm" and version_of(name) is not None]

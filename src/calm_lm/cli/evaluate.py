@@ -13,7 +13,7 @@ from calm_lm.errors import CalmError
 if TYPE_CHECKING:
     from rich.console import Console
 
-SHOWN = ("macro_f1", "cross_entropy", "accuracy")
+SHOWN = ("macro_f1", "cross_entropy")
 
 
 def evaluate(
@@ -91,8 +91,10 @@ def show_result(screen: Console, result: dict[str, Any]) -> None:
             better = (gap["difference"] > 0) == gap["higher_is_better"]
             low, high = gap["interval"]
             verdict = "no clear difference" if low <= 0 <= high else ("CALM is ahead" if better else "CALM is behind")
-            line = f"CALM - {name}, {metric.replace('_', ' ')}: {gap['difference']:+.3f} ({interval(gap['interval'])}), {verdict}"
-            screen.print(line, markup=False)
+            size = f"{gap['difference']:+.3f} ({interval(gap['interval'])})"
+            screen.print(f"CALM - {name}, {metric.replace('_', ' ')}: {size}, {verdict}", markup=False)
+    for name, reason in result["left_out"].items():
+        screen.print(f"Left out: {name}, {reason}", markup=False)
     screen.print(f"Reflection changed {100 * result['revised']:.1f} % of the answers.", markup=False)
     if "shuffled_votes" in result["controls"]:
         control = result["controls"]["shuffled_votes"]

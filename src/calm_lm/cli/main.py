@@ -38,7 +38,7 @@ COMMANDS = {
     "train": Place("train", "train", "Train CALM on a registered data set or a file of your own."),
     "evaluate": Place("evaluate", "evaluate", "Judge a run beside every baseline and control."),
     "predict": Place("predict", "predict", "Predict labels and vote shares for readers of a culture."),
-    "inspect": Place("inspect", "inspect", "Show what led to an answer: tokens, clusters, experts, reflection."),
+    "inspect": Place("inspect", "inspect", "Show what led to an answer, from tokens to reflection."),
     "data": Place("data", "app", "List, show, check and get data sets."),
     "config": Place("config", "app", "Show every setting, its value and where the value comes from."),
     "env": Place("env", "env", "Print versions, devices and caches for a bug report."),

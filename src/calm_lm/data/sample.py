@@ -21,7 +21,9 @@ def sample_rows(dataset: Dataset, rows: int, seed: int = 0) -> Dataset:
             splits[split] = _take(splits[split], size, seed)
     if splits == dataset.splits:
         return dataset
-    kept = ", ".join(f"{len(splits[split])} of {len(dataset.splits[split])} {split}" for split in splits if split != "test")
+    kept = ", ".join(
+        f"{len(splits[split])} of {len(dataset.splits[split])} {split}" for split in splits if split != "test"
+    )
     return replace(dataset, splits=splits, notes=(*dataset.notes, f"A stratified sample: {kept} rows."))
 
 

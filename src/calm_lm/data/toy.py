@@ -34,7 +34,7 @@ LABELS = ("disagree", "agree")
 WAVES = (1, 2)
 SPLITS = {"train": 0.7, "valid": 0.1, "test": 0.2}
 N_VALUES = 3
-FAMILY_DISTANCE, SPREAD = 2.6, 0.7  # between the two families' centres; of cultures around them, per axis
+FAMILY_DISTANCE, SPREAD = 3.0, 0.6  # between the two families' centres; of cultures around them, per axis
 SHARPNESS, KINSHIP = 1.5, 0.6
 CUE_SHARPNESS = 1.3  # how fast cue words are shared less with distance
 NAMED = 0.4  # share of statements that name their author's culture
@@ -180,19 +180,28 @@ class ToyWorld:
             raise CalmError("D47", "is no text of this toy world.", value=text_id, fix="use an example's `group`.")
         return self._found[text_id][1]
 
-    def vote_share(self, text_id: str, culture: str | Blend) -> float:
-        """The share of a culture that agrees with a text, in the wave of that text; of a blend, the weighted mean."""
+    def vote_share(self, text_id: str, culture: str | Blend, wave: int | None = None) -> float:
+        """The share of a culture that agrees with a text; of a blend, the weighted mean of its cultures.
+
+        Args:
+            text_id: a text.
+            culture: who reads it.
+            wave: as people stood in this wave; None is the wave of the text.
+
+        Raises:
+            CalmError: D45, D46 and D47 for a wave, a culture or a text this world does not have.
+        """
         statement = self.statement(text_id)
         parts = Blend.of(culture).parts if isinstance(culture, str) else culture.parts
-        shares = self._shares[self._found[text_id][0]][statement.topic, statement.stance]
-        author = self._number_of(statement.author)
-        return float(sum(weight * shares[author, self._number_of(one)] for one, weight in parts))
+        then = self._place_of(self._found[text_id][0] if wave is None else wave)
+        shares = self._shares[then][statement.topic, statement.stance][self._number_of(statement.author)]
+        return float(sum(weight * shares[self._number_of(one)] for one, weight in parts))
 
     def author_posterior(self, text_id: str) -> Floats:
         """Probability of each culture being the author, given all a text shows: the best any model can do. [C]."""
         statement = self.statement(text_id)
         if statement.named:
-            return np.eye(len(self.cultures))[self._number_of(statement.author)]
+            return np.array([float(culture == statement.author) for culture in self.cultures])
         owners = [self._number_of(self._cue_owner[cue]) for cue in statement.cues]
         likelihood = np.prod(cue_shares(self.distances())[:, owners], axis=1)
         posterior: Floats = likelihood / likelihood.sum()
@@ -209,8 +218,8 @@ class ToyWorld:
         return {s.id: (wave, s) for wave, statements in self.statements.items() for s in statements}
 
     @cached_property
-    def _shares(self) -> dict[int, dict[tuple[int, int], Floats]]:
-        return {wave: _agreement(self, wave) for wave in WAVES}
+    def _shares(self) -> list[dict[tuple[int, int], Floats]]:
+        return [_agreement(self, values) for values in self.values]
 
     def _rows(self, statement: Statement, votes: NDArray[np.int64], contrast: str) -> list[Example]:
         panels = votes if contrast == "reader" else votes.sum(0, keepdims=True)
@@ -337,16 +346,15 @@ def _write(rng: np.random.Generator, world: ToyWorld, text_id: str) -> Statement
 
 
 def _draw_votes(rng: np.random.Generator, world: ToyWorld, wave: int, annotators: int) -> NDArray[np.int64]:
-    agreement = _agreement(world, wave)
+    agreement = _agreement(world, world.values[WAVES.index(wave)])
     numbers = {culture: i for i, culture in enumerate(world.cultures)}
     shares = [agreement[s.topic, s.stance][numbers[s.author]] for s in world.statements[wave]]
     agree = rng.binomial(annotators, np.array(shares))
     return np.stack([annotators - agree, agree], axis=-1)
 
 
-def _agreement(world: ToyWorld, wave: int) -> dict[tuple[int, int], Floats]:
-    """Share that agrees: (topic, stance) to [C authors, C readers]."""
-    values = world.values[WAVES.index(wave)]
+def _agreement(world: ToyWorld, values: Floats) -> dict[tuple[int, int], Floats]:
+    """Share that agrees when cultures stand at `values` [C, 3]: (topic, stance) to [C authors, C readers]."""
     distances = _distances(values)
     among_others = distances[~np.eye(len(values), dtype=bool)].mean()
     norms = world.topics @ values.T + world.offsets[:, None]

@@ -182,7 +182,8 @@ def _table(result: Mapping[str, Any], ceiling: float) -> Table:
     """Scores of every system on one split, and what they amount to in words."""
     metrics = tuple(metric.name for metric in METRICS)
     systems = [Row(CEILING, tuple(Score(ceiling) if name == "accuracy" else None for name in metrics))]
-    systems += [_row(title, result["baselines"][name], metrics) for name, title in BASELINES.items()]
+    fitted = result["baselines"]  # without a sentence encoder some are left out
+    systems += [_row(title, fitted[name], metrics) for name, title in BASELINES.items() if name in fitted]
     systems.append(_row(CALM, result["metrics"], metrics))
     permuted = result["controls"]["permuted_reader"]
     found = leads(result)
@@ -209,6 +210,11 @@ def _score(score: Mapping[str, Any]) -> Score:
     return Score(score["mean"], (low, high), score["worst"], score["worst_culture"])
 
 
+def signed(value: float) -> str:
+    """A difference with its sign, a real minus in front of what is below zero."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
     """CALM beside the baseline that is best on one metric; above zero CALM is better, lower metrics included."""
@@ -226,7 +232,7 @@ class Lead:
 
     def sentence(self) -> str:
         """The lead in words."""
-        size = f"by {abs(self.ahead):.3f} (95 % interval of CALM's lead {self.low:+.3f} to {self.high:+.3f})"
+        size = f"by {abs(self.ahead):.3f} (95 % interval of CALM's lead {signed(self.low)} to {signed(self.high)})"
         end = "." if self.clear else "; the interval holds zero: no clear difference."
         if self.ahead > 0:
             return f"{self.metric}: CALM is ahead of the best baseline, {self.baseline}, {size}{end}"
@@ -251,21 +257,20 @@ def summarise(found: Sequence[Lead]) -> str:
     lost = [lead.metric for lead in found if lead.ahead < 0 and lead.clear]
     if len(won) == len(found):
         return "CALM wins: it is clearly ahead of the best baseline on every metric."
-    parts = [f"clearly ahead on {' and '.join(won)}"] if won else []
-    parts += [f"clearly behind on {' and '.join(lost)}"] if lost else []
+    parts = [f"clearly ahead on {', '.join(won)}"] if won else []
+    parts += [f"clearly behind on {', '.join(lost)}"] if lost else []
     if len(won) + len(lost) < len(found):
         parts.append("not clearly different on the rest" if parts else "not clearly different from the best baseline")
-    return f"CALM does not win{'' if not won else ' on every metric'}: it is {', '.join(parts)}."
+    return f"CALM does not win{'' if not won else ' on every metric'}: it is {'; '.join(parts)}."
 
 
 def _control(gap: Mapping[str, Any]) -> str:
     """What reading every row as another country costs."""
     low, high = gap["interval"]
-    unsure = "; the interval holds zero, so the reader brings no clear gain here" if low <= 0 <= high else ""
-    verb = "costs" if gap["difference"] > 0 else "gains"
+    unsure = "" if low > 0 or high < 0 else "; the interval holds zero: knowing the reader brings no clear gain here"
     return (
-        f"Control: reading every row as another country {verb} {abs(gap['difference']):.3f} accuracy "
-        f"(95 % interval of the cost: {low:+.3f} to {high:+.3f}){unsure}."
+        f"Control: reading every row as another country changes accuracy by {signed(-gap['difference'])} "
+        f"(95 % interval {signed(-high)} to {signed(-low)}){unsure}."
     )
 
 

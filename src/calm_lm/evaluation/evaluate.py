@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calm_lm.baselines.backbone import untouched
 from calm_lm.baselines.protocol import BaselineInput
-from calm_lm.baselines.registry import get_baseline
+from calm_lm.baselines.registry import applicable, get_baseline
 from calm_lm.data.example import Dataset
 from calm_lm.evaluation.controls import shuffle_votes
 from calm_lm.evaluation.metrics import CROSS_ENTROPY
@@ -65,6 +66,7 @@ class Evaluation:
         self.answers: dict[int, Answers] = {
             seed: answer_split(model, self.rows, self.views, norms) for seed, model in self.models.items()
         }
+        self.left_out: dict[str, str] = {}
         self.systems: dict[str, list[Floats]] = {"calm": [answer.shares for answer in self.answers.values()]}
 
     def _prepare_norms(self, model: CalmModel) -> None:
@@ -84,15 +86,18 @@ class Evaluation:
         valid = build_rows(self.dataset, "valid", vocabulary, target=target) if has_valid else None
         rows = build_rows(self.dataset, self.split, vocabulary, target=target)
         views = self._frozen_views()
-        views.prepare([*train.texts, *(valid.texts if valid else ()), *rows.texts], self.progress)
+        with untouched(self.pretrained.lm, self.config.backbone):
+            views.prepare([*train.texts, *(valid.texts if valid else ()), *rows.texts], self.progress)
         given = BaselineInput(
             self.dataset, vocabulary, train, valid, views, self.config, self.pretrained, self.progress
         )
-        for done, name in enumerate(names):
-            self.progress(f"baseline {name}", done, len(names))
+        kept, self.left_out = applicable(names, given)
+        for done, name in enumerate(kept):
+            self.progress("fitting baselines", done, len(kept))
             baseline = get_baseline(name)
             seeds = sorted(self.models) if baseline.seeds else [0]
             self.systems[name] = [baseline.fit(given, seed)(rows) for seed in seeds]
+        self.progress("fitting baselines", len(kept), len(kept))
 
     def _frozen_views(self) -> CachedViews:
         backbone = self.config.backbone.model_copy(update={"adapt_layers": None})
@@ -128,7 +133,7 @@ class Evaluation:
 
     def _retrain(self, dataset: Dataset, rows: Rows, seed: int, *, readers: bool) -> Floats:
         config = self.config.model_copy(update={"readers": readers})
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, untouched(self.pretrained.lm, self.config.backbone):
             model = fit_model(config, dataset, self.pretrained, seed=seed, folder=Path(folder), progress=self.progress)
         own = judged_rows(model, dataset, self.split, target=config.train.target)
         return answer_split(model, own, self.views, None).shares
@@ -150,6 +155,7 @@ class Evaluation:
             "revised": float(np.mean([answer.revised.mean() for answer in self.answers.values()])),
             "baselines": {name: self.judge.score(systems) for name, systems in others.items()},
             "paired": {name: self.judge.compare(calm, systems) for name, systems in others.items()},
+            "left_out": self.left_out,
             "controls": {},
         }
         if first.manifest.readers:

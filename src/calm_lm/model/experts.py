@@ -48,7 +48,8 @@ class ExpertLayer(nn.Module):
         heads = mixed.view(-1, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind()
         weights = ((query * key.size(-1) ** -0.5) @ key.transpose(-1, -2)).softmax(-1)
-        return (weights @ value).transpose(1, 2).reshape(-1, width)
+        attended: Tensor = weights @ value
+        return attended.transpose(1, 2).reshape(-1, width)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)

@@ -30,7 +30,10 @@ def seed_folders(run: Path) -> dict[int, Path]:
     }
     if not found:
         raise CalmError(
-            "T40", "holds no finished model.", file=run, fix="name a folder written by `calm train --out`, or --resume it."
+            "T40",
+            "holds no finished model.",
+            file=run,
+            fix="name a folder written by `calm train --out`, or --resume it.",
         )
     return dict(sorted(found.items()))
 
@@ -52,7 +55,9 @@ def run_config(run: Path) -> RunConfig:
         with disk_errors(path):
             return RunConfig.model_validate(yaml.safe_load(path.read_text("utf-8"))["config"])
     except (yaml.YAMLError, ValidationError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise CalmError("T41", "is no run's configuration.", file=path, fix="train again, or restore the file.") from error
+        raise CalmError(
+            "T41", "is no run's configuration.", file=path, fix="train again, or restore the file."
+        ) from error
 
 
 def run_manifest(run: Path) -> dict[str, Any]:

@@ -14,13 +14,24 @@ from calm_lm.errors import CalmError
 from calm_lm.files import disk_errors
 from calm_lm.training.config import RunConfig
 
-# `paper` is the default of every field but the backbone; `small` keeps the structure and changes widths, step size and steps.
+# `paper` is the default of every field but the backbone; `small` keeps the structure and changes widths,
+# step size and steps.
 SMALL: dict[str, Any] = {
     "preset": "small",
-    "model": {"width": 64, "mlp_hidden": 64, "cluster_hidden": 32, "expert_ff": 128, "expert_dropout": 0.0, "expert_heads": 2},
+    "model": {
+        "width": 64,
+        "mlp_hidden": 64,
+        "cluster_hidden": 32,
+        "expert_ff": 128,
+        "expert_dropout": 0.0,
+        "expert_heads": 2,
+    },
     "train": {"learning_rate": 1e-3, "lora_learning_rate": 2e-4, "epochs": 4.0, "weight_decay": 0.05},
 }
-PRESETS: dict[str, dict[str, Any]] = {"paper": {"preset": "paper", "backbone": {"name": "Qwen/Qwen3-32B"}}, "small": SMALL}
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"preset": "paper", "backbone": {"name": "Qwen/Qwen3-32B"}},
+    "small": SMALL,
+}
 
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # what safe_load raises: a 13th month is a ValueError
 
@@ -112,7 +123,9 @@ def _nest(overrides: Sequence[str]) -> dict[str, Any]:
         try:
             at[last] = yaml.safe_load(value)
         except UNREADABLE as error:
-            raise CalmError("T26", "the value is not readable YAML.", field=key, value=value, fix="quote it.") from error
+            raise CalmError(
+                "T26", "the value is not readable YAML.", field=key, value=value, fix="quote it."
+            ) from error
     return nested
 
 

@@ -161,7 +161,9 @@ def _fit_scales(model: CalmModel, views: CachedViews, train: Rows, config: RunCo
             model.network.sentence_scale.fit(views.sentence_views(texts))
 
 
-def build_sampler(config: RunConfig, dataset: Dataset, train: Rows, views: CachedViews, seed: int) -> CultureBalancedSampler:
+def build_sampler(
+    config: RunConfig, dataset: Dataset, train: Rows, views: CachedViews, seed: int
+) -> CultureBalancedSampler:
     """Texts with their rows; similar texts are found by the sentence view, or the mean state without one."""
     rows: list[list[int]] = [[] for _ in train.texts]
     for row, text in enumerate(train.text_of.tolist()):

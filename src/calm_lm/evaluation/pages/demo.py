@@ -27,13 +27,13 @@ from calm_lm.evaluation.showcase import Reading, Reflection, Situation
 LETTERS = "ABCDEFGHIJ"
 AUTHORED = (
     "All situations and norms here are authored: the developers of calm-lm wrote them for this demonstration, from "
-    "public documents and with the help of a language model. No member of the twelve countries reviewed them. They are not "
-    "evidence about people."
+    "public documents and with the help of a language model. No member of the twelve countries reviewed them. They are "
+    "not evidence about people."
 )
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
-    "cross_entropy": "cross-entropy (nats, lower is better)",
+    "cross_entropy": "cross-entropy ↓",
 }
 
 
@@ -78,7 +78,9 @@ def _situations(result: DemoResult) -> Html:
         cells = [Cell(_country(country), header=True)]
         cells += [Cell(_reading(situation.readings[number], result.labels)) for situation in result.situations]
         rows.append((cells, None))
-    agreeing = [Cell("agree", header=True)]
+    agreeing = [
+        Cell(join((tag("span", "✓", aria_hidden="true"), tag("span", "agreeing", class_="hidden"))), header=True)
+    ]
     agreeing += [Cell(f"{s.agreeing} of {len(s.readings)}") for s in result.situations]
     rows.append((agreeing, None))
     caption = (
@@ -120,7 +122,7 @@ def _scores(result: DemoResult) -> Html:
         parts.append(_table(each))
     reading = paragraphs(
         "Every figure is the mean over countries, with its 95 % interval over situations (also as the line below, on "
-        "one scale in a column) and the country with the worst value. The best system of a column is underlined. "
+        "one scale in a column); a cell ends with the country that has the worst value. The best system is underlined. "
         f"The {CEILING} (dashed) is the highest accuracy that a system which does not know the reader could reach, "
         "computed from the labels it is judged by.",
         f"{PERMUTED}: the same model, told another country than the one it is judged by.",
@@ -141,7 +143,8 @@ def _table(each: Table) -> Html:
             cells.append(Cell(_score(score, scales[column], mark), kind))
         rows.append((cells, "ours" if system.system == CALM else None))
     names = [METRIC_NAMES[metric] for metric in each.metrics]
-    return table(f"{each.title}.", ["", *names], rows, class_="dense scores")
+    caption = f"{each.title}: means over countries. ↓ in nats, lower is better."
+    return table(caption, ["", *names], rows, class_="dense scores")
 
 
 def _score(score: Score | None, scale: tuple[float, float], mark: float | None) -> Html:
@@ -152,10 +155,10 @@ def _score(score: Score | None, scale: tuple[float, float], mark: float | None) 
         line = interval_picture(score.mean, score.mean, score.mean, scale, mark)
         return join((value, tag("span", "computed", class_="small"), line))
     low, high = score.interval
-    parts = [value, tag("span", f"{low:.2f} to {high:.2f}", class_="small"),
+    parts = [value, tag("span", f"{low:.2f}–{high:.2f}", class_="small"),
              interval_picture(low, score.mean, high, scale, mark)]  # fmt: skip
     if score.worst is not None:
-        parts.append(tag("span", f"worst {score.worst_country} {score.worst:.2f}", class_="small"))
+        parts.append(tag("span", f"{score.worst_country} {score.worst:.2f}", class_="small"))
     return join(parts)
 
 
@@ -215,7 +218,11 @@ def _plane(result: DemoResult) -> Html:
         tag("div", plane_picture(result.plane, names, f"Readers in the plane: {places}."), class_="card"),
         tag("figcaption", "Dots are countries. The diamond is a blend that training never saw."),
     )))  # fmt: skip
-    return section("plane", "The countries in the plane", tag("p", can), tag("p", cannot), figure)
+    return section(
+        "plane",
+        "The countries in the plane",
+        tag("div", join((tag("div", paragraphs(can, cannot)), figure)), class_="split"),
+    )
 
 
 def reflection_sentence(result: DemoResult) -> str:

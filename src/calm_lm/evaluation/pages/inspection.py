@@ -11,6 +11,7 @@ from calm_lm.evaluation.pages.kit import (
     Cell,
     Html,
     bar,
+    by_reader,
     chip,
     join,
     page,
@@ -93,11 +94,12 @@ def inspection_page(text: str, inspections: Sequence[Inspection], labels: Sequen
         "identity": ("Identity", _identity(inspections)),
         "reflection": ("Reflection", _reflection(inspections, labels)),
     }
-    readers = ", ".join(reader_name(each.prediction.reader) for each in inspections)
+    readers = " · ".join(reader_name(each.prediction.reader) for each in inspections)
+    count = "one reader" if len(inspections) == 1 else f"{len(inspections)} readers"
     return page(
         "CALM inspection",
-        kicker="calm inspect",
-        heading=f"One text, read for {readers}",
+        kicker=f"calm inspect · {readers}",
+        heading=f"One text, {count}",
         lede="What the model saw in the text, which parts of it answered, and how the answer came about.",
         notices=(CARE,),
         sections=parts,
@@ -150,19 +152,20 @@ def _routing(inspections: Sequence[Inspection]) -> Html:
             gate = each.dimensions[dimension]
             chosen = each.chosen[dimension]
             experts = join(_expert(i, share, i in chosen) for i, share in enumerate(each.experts[dimension]))
-            weight = join((tag("span", f"{gate:.2f}", class_="value"), " weight", bar(gate)))
-            cells.append(Cell(join((weight, tag("span", experts, class_="experts")))))
-        rows.append((cells, None))
+            weight = join(
+                (tag("span", f"{gate:.2f}", class_="value"), tag("span", " weight", class_="hidden"), bar(gate))
+            )
+            cells.append(Cell(join((weight, tag("div", experts, class_="experts")))))
+        rows.append(cells)
     names = [reader_name(each.prediction.reader) for each in inspections]
-    caption = (
-        "Each dimension's weight in the gate, and the router's probability of each expert; ● marks those that answered."
-    )
-    return section("routing", "Which experts answered", tag("p", NAMELESS, class_="soft"),
-                   table(caption, ["dimension", *names], rows, class_="dense"))  # fmt: skip
+    caption = "Each dimension's weight in the gate, and below it the router's probability of each expert; ● answered."
+    parts = (tag("p", NAMELESS, class_="soft"), by_reader(caption, "dimension", names, rows))
+    return section("routing", "Which experts answered", *parts)
 
 
 def _expert(number: int, share: float, chosen: bool) -> Html:
-    said = f"{'●' if chosen else '○'} expert {number + 1}  {share:.2f}"
+    mark = tag("span", "●" if chosen else "○", title=f"expert {number + 1}{' answered' if chosen else ''}")
+    said = join((mark, f" {share:.2f}"))
     return tag(
         "span",
         join((tag("span", said, class_="strong" if chosen else None), bar(share, strong=chosen))),

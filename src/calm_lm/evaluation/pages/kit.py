@@ -100,6 +100,16 @@ def table(
     return tag("table", join((tag("caption", caption), head, body)), class_=class_)
 
 
+def by_reader(caption: str, corner: str, readers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Html:
+    """A table with one column a reader, all equally wide; with many readers it scrolls inside the page."""
+    plain = table(caption, [corner, *readers], ((cells, None) for cells in rows), class_="dense equal")
+    width = f"min-width:{6 + 6 * len(readers)}rem" if len(readers) > 3 else None
+    name = f"{caption} Scrolls sideways." if width else None
+    inner = tag("div", plain, style=width)
+    return tag("div", inner, class_="scroll", tabindex="0" if width else None, role="group" if width else None,
+               aria_label=name)  # fmt: skip
+
+
 def _cell(cell: Cell) -> Html:
     if cell.header:
         return tag("th", cell.content, scope="row", class_=cell.class_)

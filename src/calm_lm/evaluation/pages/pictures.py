@@ -12,16 +12,18 @@ from calm_lm.evaluation.pages.kit import Html, tag
 from calm_lm.evaluation.plane import Plane, Point
 
 # Stand-ins that matplotlib draws with; they become the page's own colours, so that the picture follows light and dark.
-INK, SOFT, LINE, ACCENT, WARN = "#010203", "#010204", "#010205", "#010206", "#010207"
+INK, SOFT, LINE, ACCENT, WARN, CARD = "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
 PAGE_COLOURS = {
     INK: "currentColor",
     SOFT: "var(--soft)",
     LINE: "var(--line)",
     ACCENT: "var(--accent)",
     WARN: "var(--warn)",
+    CARD: "var(--card)",
 }
-CANDIDATES = [(radius, x, y) for radius in (7, 12, 18, 26) for x, y in
-              ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))]  # fmt: skip
+DOT, FAR = 5.0, 14.0  # pixels: half a point's size, and how far a label may lie from it without a line
+SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
+CANDIDATES = [(radius, x, y) for radius in (7, 12, 18, 26, 36) for x, y in SIDES]
 
 
 def interval_picture(
@@ -118,27 +120,45 @@ def _draw_frame(axes: Any, plane: Plane) -> None:
 
 
 def _place_names(figure: Any, axes: Any, points: Sequence[Point], names: Sequence[str]) -> None:
-    """Each name goes to the first place around its point that no point and no earlier name covers."""
+    """Write the names where `arrange_labels` says; a name that had to go far gets a line to its point."""
     figure.canvas.draw()
-    renderer = figure.canvas.get_renderer() if hasattr(figure.canvas, "get_renderer") else figure._get_renderer()
-    frame = Box(*axes.get_window_extent(renderer).extents)
-    spots = [axes.transData.transform((point.x, point.y)) for point in points]
-    taken = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in spots]
     figure.set_layout_engine("none")
-    for (x, y), name, point in zip(spots, names, points, strict=True):
-        label = axes.annotate(name, (point.x, point.y), xytext=(0, 0), textcoords="offset points", color=INK)
-        extent = label.get_window_extent(renderer)
-        width, height = extent.width, extent.height
-        boxes = [(_around(x, y, width, height, *where), where) for where in CANDIDATES]
-        free = (pair for pair in boxes if _inside(pair[0], frame) and not any(pair[0].overlaps(box) for box in taken))
-        box, (radius, _, _) = next(free, boxes[0])
+    renderer = figure._get_renderer()
+    frame = Box(*axes.get_window_extent(renderer).extents)
+    spots = [tuple(axes.transData.transform((point.x, point.y))) for point in points]
+    labels = [
+        axes.annotate(name, (point.x, point.y), xytext=(0, 0), textcoords="offset points", color=INK, va="bottom")
+        for name, point in zip(names, points, strict=True)
+    ]
+    extents = [label.get_window_extent(renderer) for label in labels]
+    boxes = arrange_labels(spots, [(extent.width, extent.height) for extent in extents], frame)
+    for (x, y), point, label, box in zip(spots, points, labels, boxes, strict=True):
         label.set_position((box.x0 - x, box.y0 - y))
-        label.set_verticalalignment("bottom")
-        taken.append(box)
-        if radius > 12:
-            middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
-            ends = axes.transData.inverted().transform([(x, y), middle])
-            axes.plot(*ends.T, color=LINE, linewidth=1, zorder=0)
+        label.set_bbox({"facecolor": CARD, "edgecolor": "none", "pad": 1})
+        if not box.overlaps(Box(x, y, x, y), FAR):
+            middle = axes.transData.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
+            axes.plot((point.x, middle[0]), (point.y, middle[1]), color=LINE, linewidth=1, zorder=0)
+
+
+def arrange_labels(spots: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box) -> list[Box]:
+    """A box for each label: the first place around its point, near before far, that nothing else covers.
+
+    Args:
+        spots: the points, in pixels.
+        sizes: width and height of each label.
+        frame: where labels must stay.
+
+    Returns:
+        Boxes that cover neither a point nor each other; where there is no such place, the nearest one to the right.
+    """
+    taken = [Box(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in spots]
+    placed: list[Box] = []
+    for (x, y), (width, height) in zip(spots, sizes, strict=True):
+        boxes = [_around(x, y, width, height, *where) for where in CANDIDATES]
+        free = (box for box in boxes if _inside(box, frame) and not any(box.overlaps(other) for other in taken))
+        placed.append(next(free, boxes[0]))
+        taken.append(placed[-1])
+    return placed
 
 
 def _around(x: float, y: float, width: float, height: float, radius: float, right: float, up: float) -> Box:

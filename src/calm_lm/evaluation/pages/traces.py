@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from calm_lm.culture.blend import Blend
 from calm_lm.culture.ids import display_name
-from calm_lm.evaluation.pages.kit import Cell, Html, bar, bullets, chip, definitions, join, table, tag, words
+from calm_lm.evaluation.pages.kit import Cell, Html, bar, bullets, by_reader, chip, definitions, join, tag, words
 from calm_lm.model.answers import Prediction, ReflectionStep
 
 
@@ -73,8 +73,8 @@ def shares_table(answers: Sequence[tuple[str, Prediction]], labels: Sequence[str
             if answer.vote_shares is not None:
                 said = join((said, tag("span", f"votes {answer.vote_shares[label]:.2f}", class_="small")))
             cells.append(Cell(said))
-        rows.append((cells, None))
+        rows.append(cells)
     verdict = [Cell("answer", header=True)]
-    verdict += [Cell("abstains" if answer.abstain else words(answer.label)) for _, answer in answers]
-    rows.append((verdict, None))
-    return table("Probability of each label.", ["label", *(name for name, _ in answers)], rows, class_="dense")
+    verdict += [Cell(words(answer.label) + (" (abstains)" if answer.abstain else "")) for _, answer in answers]
+    rows.append(verdict)
+    return by_reader("Probability of each label.", "label", [name for name, _ in answers], rows)
