@@ -62,7 +62,9 @@ test-full: setup ## The slow tests: long kills, the toy world, comparisons (at m
 	$(BIN)/python -m pytest -m slow -rs
 
 bench: setup ## Measure speed beside the peers; prints ratios.
-	@for script in $(BENCHMARKS); do echo "bench: $$script"; $(BIN)/python "$$script"; done
+	@status=0; for script in $(BENCHMARKS); do \
+	  echo "bench: $$script"; $(BIN)/python "$$script" --json || status=1; \
+	done; exit $$status
 
 docs: setup ## Check that the documents name files, commands and settings that exist.
 	$(BIN)/python -m pytest tests/test_documents.py
