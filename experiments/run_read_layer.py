@@ -173,7 +173,8 @@ def main() -> None:
         if name in settings["rows"]:  # a quarter of the training rows comes on top for validation
             dataset = sample_rows(dataset, settings["rows"][name] * 4 // 5)
         layers = [layer for layer in settings["layers"] if layer <= pretrained.lm.n_layers]
-        views = [View(layer, sentence) for sentence in (False, True) for layer in layers]
+        joins = (False, True) if pretrained.encoder else (False,)
+        views = [View(layer, sentence) for sentence in joins for layer in layers]
         table, surprise[name] = judge_views(dataset, views, config, pretrained, settings["penalties"], chosen.out)
         lines += [*table, ""]
         print("\n".join(table), "\n", flush=True)
