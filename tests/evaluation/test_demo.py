@@ -175,6 +175,10 @@ def test_states_made_of_the_norms_agree_with_the_norms_and_chance_does_not() -> 
     planted = lay_out(one_hot, readers, rows_of(table, names), 200)
     assert planted.agreement == pytest.approx(1.0)  # distances are monotone in disagreement
     assert planted.p == pytest.approx(0.001)
+    shares = np.stack([(table == label).mean(0) for label in range(4)])
+    axis = [point.x for point in planted.points]
+    assert planted.follows == pytest.approx(np.corrcoef(axis, shares[planted.label])[0, 1])
+    assert all(abs(planted.follows) >= abs(np.corrcoef(axis, share)[0, 1]) - 1e-9 for share in shares)
     chance = lay_out(rng.normal(size=(len(names), 9)), readers, rows_of(table, names), 200)
     assert abs(chance.agreement or 0.0) < 0.6
     assert (chance.p or 0.0) > 0.01

@@ -104,7 +104,7 @@ def told() -> DemoResult:
         run="demo/run", seed=0, countries=COUNTRIES, labels=LABELS,
         situations=tuple(Situation(f"{HOSTILE} {i}", "tea", "it differs", readings) for i in range(4)),
         tables=(table("test"), table("test_new_family")),
-        plane=Plane((*points, Point("JP=0.5,US=0.5", 0.1, 0.1, True)), (0.4, 0.2), 52, 0.3, 0.01),
+        plane=Plane((*points, Point("JP=0.5,US=0.5", 0.1, 0.1, True)), (0.4, 0.2), 52, 0.3, 0.01, 3, -0.9),
         reflections=Reflections(624, 5, 3, 1, (*found, Reflection("changed wrongly", None))),
         abstention=Abstention(0.4, 0.2, 0.5, 0.6, HOSTILE, "GB", "fine", prediction("GB")),
         notes=("written by us",), care=CARE, seconds={"training": 1.0},
@@ -173,6 +173,7 @@ def test_the_demo_says_what_it_must(told: DemoResult, demo: str) -> None:
     text = " ".join(Page(demo).text.split())
     for said in (AUTHORED, " ".join(CARE.split()), "CALM does not win", "Japan 50%, United States 50%", kit.DISCLAIMER):
         assert said in text
+    assert "documented norm is “varies” (r = -0.90)" in text
     assert "No answer of the test or validation split was changed wrongly." in text
     assert all(command in text for command in next_commands(told.run))
     assert text.count("differs, documented is") == 4 * sum(LABELS[i % 4] != "fine" for i in range(12))

@@ -40,6 +40,8 @@ class Plane:
         agreement: Spearman correlation, over pairs of cultures, between the distance of their full (not flattened)
             states and the share of training texts they label differently; None for fewer than four cultures.
         p: of that correlation, two-sided, by renaming the cultures at random (Mantel 1967).
+        label: the label whose share among a culture's training rows the first axis follows most; None like `agreement`.
+        follows: the correlation of the two, from -1 to 1.
     """
 
     points: tuple[Point, ...]
@@ -47,6 +49,8 @@ class Plane:
     texts: int
     agreement: float | None
     p: float | None
+    label: int | None
+    follows: float | None
 
 
 def reader_states(model: CalmModel, texts: Sequence[str], views: Views, readers: Sequence[Blend]) -> Floats:
@@ -79,16 +83,18 @@ def lay_out(states: Floats, readers: Sequence[Blend], train: Sequence[Example], 
         for place in order
     )
     explained = (spread**2 / (spread**2).sum())[:2]
-    agreement, p = _agreement(states[single], [str(readers[place]) for place in single], train)
-    return Plane(points, (float(explained[0]), float(explained[1])), texts, agreement, p)
+    names = [str(readers[place]) for place in single]
+    if len(names) < 4:
+        return Plane(points, (float(explained[0]), float(explained[1])), texts, None, None, None, None)
+    agreement, p = _agreement(states[single], names, train)
+    label, follows = _label_of_axis(flat[single, 0], names, train)
+    return Plane(points, (float(explained[0]), float(explained[1])), texts, agreement, p, label, follows)
 
 
-def _agreement(states: Floats, names: Sequence[str], train: Sequence[Example]) -> tuple[float | None, float | None]:
+def _agreement(states: Floats, names: Sequence[str], train: Sequence[Example]) -> tuple[float, float]:
     """Spearman correlation of distance and disagreement over pairs, and its two-sided p by renaming cultures."""
     from scipy.stats import rankdata
 
-    if len(names) < 4:
-        return None, None
     first, second = np.triu_indices(len(names), 1)
     apart = rankdata(np.linalg.norm(states[:, None] - states[None], axis=-1)[first, second])
     ranks = np.zeros((len(names), len(names)))
@@ -102,6 +108,19 @@ def _agreement(states: Floats, names: Sequence[str], train: Sequence[Example]) -
     chance = [correlation(rng.permutation(len(names))) for _ in range(PERMUTATIONS)]
     reached = sum(abs(each) >= abs(found) - 1e-12 for each in chance)
     return found, (reached + 1) / (PERMUTATIONS + 1)
+
+
+def _label_of_axis(axis: Floats, names: Sequence[str], train: Sequence[Example]) -> tuple[int, float]:
+    """The label whose share per culture an axis [C] follows most, and the correlation."""
+    counts = np.zeros((len(names), 1 + max(row.label or 0 for row in train)))
+    place = {name: i for i, name in enumerate(names)}
+    for row in train:
+        if row.label is not None and str(row.reader) in place:
+            counts[place[str(row.reader)], row.label] += 1
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    found = [float(np.corrcoef(axis, share)[0, 1]) if np.ptp(share) > 0 else 0.0 for share in shares.T]
+    best = max(range(len(found)), key=lambda label: abs(found[label]))
+    return best, found[best]
 
 
 def _disagreement(names: Sequence[str], train: Sequence[Example]) -> Floats:

@@ -155,7 +155,7 @@ def pick_situations(judged: Judged, names: Sequence[str]) -> tuple[Situation, ..
         (group, "its documented norms differ most between the countries, one situation a topic") for group in chosen
     ]
     if worst is not None:
-        pairs.append((worst, "of all others the model is wrong on it for most countries"))
+        pairs.append((worst, "of all others the model is wrong on it for the most countries"))
     return tuple(_situation(judged, groups[group], names, why) for group, why in pairs)
 
 

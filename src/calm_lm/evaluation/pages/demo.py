@@ -25,6 +25,7 @@ from calm_lm.evaluation.pages.traces import reader_name, reflection_steps, share
 from calm_lm.evaluation.showcase import Reading, Reflection, Situation
 
 LETTERS = "ABCDEFGHIJ"
+FOLLOWS = 0.7  # a correlation of axis and label share worth a sentence
 AUTHORED = (
     "All situations and norms here are authored: the developers of calm-lm wrote them for this demonstration, from "
     "public documents and with the help of a language model. No member of the twelve countries reviewed them. They are "
@@ -166,7 +167,8 @@ def _scale(each: Table, column: int) -> tuple[float, float]:
     """From the lowest to the highest end of the column's intervals."""
     found = [score for system in each.systems if (score := system.scores[column]) is not None]
     ends = [end for score in found for end in (score.interval or (score.mean or 0.0,))]
-    return min(ends), max(ends)
+    margin = 0.03 * (max(ends) - min(ends))
+    return min(ends) - margin, max(ends) + margin
 
 
 def _best(each: Table, column: int) -> str:
@@ -203,6 +205,11 @@ def plane_sentences(result: DemoResult) -> tuple[str, ...]:
             f"differently correlate at {plane.agreement:+.2f} (Spearman, p = {plane.p:.3f} by "
             f"renaming countries); the model {holds}."
         )
+    if plane.label is not None and plane.follows is not None and abs(plane.follows) > FOLLOWS:
+        named = words(result.labels[plane.label])
+        link += (
+            f" The first axis follows how often a country's documented norm is “{named}” (r = {plane.follows:+.2f})."
+        )
     cannot = (
         "It cannot say how near two countries are: it shows what a small model made of norms that its developers "
         "wrote. Axes have no names, and another seed turns and stretches them."
@@ -214,10 +221,11 @@ def _plane(result: DemoResult) -> Html:
     names = [reader_name(point.name) for point in result.plane.points]
     can, cannot = plane_sentences(result)
     places = ", ".join(f"{name} at {p.x:.2f}, {p.y:.2f}" for name, p in zip(names, result.plane.points, strict=True))
-    figure = tag("figure", join((
-        tag("div", plane_picture(result.plane, names, f"Readers in the plane: {places}."), class_="card"),
-        tag("figcaption", "Dots are countries. The diamond is a blend that training never saw."),
-    )))  # fmt: skip
+    picture = plane_picture(
+        result.plane, [name.replace(", ", "\n") for name in names], f"Readers in the plane: {places}."
+    )
+    said = "Dots are countries; the diamond is a blend that training never saw. Each axis has its own scale."
+    figure = tag("figure", join((tag("div", picture, class_="card"), tag("figcaption", said))))
     return section(
         "plane",
         "The countries in the plane",
@@ -274,13 +282,15 @@ def abstention_sentences(result: DemoResult) -> tuple[str, ...]:
     found = result.abstention
     if found.threshold is None:
         return ("No threshold on the validation rows made the kept answers better, so it never abstains.",)
-    kept = (
-        "" if found.accuracy_answered is None else f" The answers it gives are right in {found.accuracy_answered:.1%}"
-    )
-    return (
+    said = (
         f"It abstains where its best label has a probability below {found.threshold:.2f}, a threshold fitted on the "
-        f"validation rows: {found.share:.0%} of the test rows.{kept}"
-        f"{', ' if kept else ' '}of all rows it would be {found.accuracy_all:.1%}.",
+        f"validation rows: on {found.share:.0%} of the test rows."
+    )
+    if found.accuracy_answered is None:
+        return (said,)
+    return (
+        f"{said} Of the answers it gives {found.accuracy_answered:.1%} are right; of all, withheld ones included, "
+        f"{found.accuracy_all:.1%}.",
     )
 
 

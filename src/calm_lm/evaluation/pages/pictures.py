@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,8 +23,13 @@ PAGE_COLOURS = {
     CARD: "var(--card)",
 }
 DOT, FAR = 5.0, 14.0  # pixels: half a point's size, and how far a label may lie from it without a line
-SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
-CANDIDATES = [(radius, x, y) for radius in (7, 12, 18, 26, 36) for x, y in SIDES]
+RADII = (7, 12, 18, 26, 36, 50, 70, 95)
+QUARTERS = (0, 4, 2, 6, 1, 3, 5, 7)  # eighths of a turn: right and left before above and below before the corners
+CANDIDATES = [
+    (radius, round(math.cos(eighth * math.pi / 4), 3), round(math.sin(eighth * math.pi / 4), 3))
+    for radius in RADII
+    for eighth in QUARTERS
+]
 
 
 def interval_picture(
@@ -116,7 +122,6 @@ def _draw_frame(axes: Any, plane: Plane) -> None:
     first, second = plane.explained
     axes.set_xlabel(f"first axis, {first:.0%} of the spread", color=SOFT, fontsize=11)
     axes.set_ylabel(f"second axis, {second:.0%} of the spread", color=SOFT, fontsize=11)
-    axes.set_aspect("equal", adjustable="datalim")
 
 
 def _place_names(figure: Any, axes: Any, points: Sequence[Point], names: Sequence[str]) -> None:
@@ -137,7 +142,7 @@ def _place_names(figure: Any, axes: Any, points: Sequence[Point], names: Sequenc
         label.set_bbox({"facecolor": CARD, "edgecolor": "none", "pad": 1})
         if not box.overlaps(Box(x, y, x, y), FAR):
             middle = axes.transData.inverted().transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
-            axes.plot((point.x, middle[0]), (point.y, middle[1]), color=LINE, linewidth=1, zorder=0)
+            axes.plot((point.x, middle[0]), (point.y, middle[1]), color=SOFT, linewidth=0.8, zorder=1)
 
 
 def arrange_labels(spots: Sequence[tuple[float, float]], sizes: Sequence[tuple[float, float]], frame: Box) -> list[Box]:
