@@ -44,7 +44,7 @@ def main() -> None:
     def step() -> None:
         encoding = network.encode(rows, 1.0)
         identity = network.fuse(encoding.state, network.pool_texts(texts)[rows.text_of])
-        logits = network.answer(encoding.state, identity, encoding.task, texts.sentence[rows.text_of])
+        logits = network.answer(rows, encoding.state, identity, encoding.task)
         optimizer.zero_grad()
         logits.logsumexp(-1).mean().backward()
         optimizer.step()

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 
 from calm_lm.baselines.features import fit_scale
 from calm_lm.baselines.predictor import choice_score
-from calm_lm.baselines.softmax_regression import design, fit_softmax, scores
+from calm_lm.stats.softmax_regression import design, fit_softmax, scores
 from calm_lm.data.example import Dataset
 from calm_lm.data.registry import load
 from calm_lm.data.sample import sample_rows

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from calm_lm.baselines.features import mean_states, text_vectors
-from calm_lm.baselines.linear import PENALTIES
 from calm_lm.baselines.predictor import calibration_truth, choice_score
 from calm_lm.baselines.registry import baseline_names, get_baseline
 from calm_lm.errors import CalmError
 from calm_lm.model.layers import weighted_mean
 from calm_lm.stats.calibration import fit_temperature
 from calm_lm.stats.probability import softmax
+from calm_lm.stats.softmax_regression import PENALTIES
 
 FROZEN = [name for name in baseline_names("frozen,demo") if name != "blind"]
 TOLD = {"majority-reader", "both-reader", "both-by-reader", "nearest", "mlp"}

@@ -11,6 +11,7 @@ import torch
 from calm_lm.baselines import learner
 from calm_lm.baselines.backbone import adapted, untouched
 from calm_lm.baselines.lora import _AdaptedReader, _tag
+from calm_lm.baselines.predictor import choice_score
 from calm_lm.baselines.registry import get_baseline
 from calm_lm.baselines.sizes import calm_parameters
 from calm_lm.errors import CalmError
@@ -159,7 +160,7 @@ def test_runs_that_adapt_nothing_have_no_such_baseline(world, name):
 
 
 def test_blends_and_nobody_are_answered(world):
-    here = world(ADAPT, "train.epochs=1", valid=False)
+    here = world(ADAPT, "train.epochs=1", "model.probe=false", valid=False)
     fitted = get_baseline("lora-heads").fit(here.given, 0)
     au, sg = (
         fitted.logits(replace(here.test, readers=torch.tensor([w]).expand(48, 2))) for w in ((1.0, 0.0), (0.0, 1.0))
@@ -168,3 +169,16 @@ def test_blends_and_nobody_are_answered(world):
     nobody = fitted.logits(replace(here.test, readers=torch.zeros(48, 2)))
     assert half == pytest.approx((au + sg) / 2, abs=1e-5)
     assert nobody == pytest.approx(half, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LORA)
+def test_the_network_starts_from_the_probe_of_what_it_reads(world, name, monkeypatch):
+    """A network that never learns answers as logistic regression on the same views does."""
+    here = world(ADAPT, "train.epochs=1", "train.learning_rate=1e-12", "train.lora_learning_rate=1e-12")
+    monkeypatch.setattr(learner, "STEP_SIZES", (1.0,))
+    learned = choice_score(get_baseline(name).fit(here.given, 0).logits(here.given.valid), here.given.valid)
+    linear = get_baseline("both" if name == "lora-tag" else "both-by-reader").fit(here.given, 0)
+    assert learned < 1.05 * choice_score(linear.logits(here.given.valid), here.given.valid)  # a tag may even help
+    plain = world(ADAPT, "train.epochs=1", "train.learning_rate=1e-12", "model.probe=false")
+    untaught = get_baseline(name).fit(plain.given, 0).logits(plain.given.valid)
+    assert learned < 0.9 * choice_score(untaught, plain.given.valid)

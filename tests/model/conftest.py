@@ -71,13 +71,16 @@ def config() -> Callable[..., ModelConfig]:
 
 @pytest.fixture
 def network(config) -> Callable[..., CalmNetwork]:
-    """A small network in evaluation mode; `up` of the fusion is given numbers unless `started` is False."""
+    """A small network in evaluation mode; what starts at zero is given numbers unless `started` is False."""
 
     def make(*, sizes: dict[str, int] | None = None, started: bool = True, **changes: Any) -> CalmNetwork:
         torch.manual_seed(5)
         made = CalmNetwork(config(**changes), Sizes(**{**SIZES, **(sizes or {})}))
         if started:
             torch.nn.init.normal_(made.fusion.up.weight, std=0.3)
+            torch.nn.init.normal_(made.head.weight, std=0.1)
+            for values in made.probe.buffers() if made.probe else ():
+                torch.nn.init.normal_(values, std=0.1)
         return made.eval()
 
     return make
@@ -215,6 +218,8 @@ def calm(backbone_folder) -> Callable[..., CalmModel]:
         for parameter in network.parameters():
             if parameter.dim() > 1 and parameter.numel():
                 torch.nn.init.normal_(parameter, std=parameter.size(-1) ** -0.5)
+        for values in network.probe.buffers() if network.probe else ():
+            torch.nn.init.normal_(values, std=0.1)
         if adapt_layers:
             for matrix in attach_lora(lm, backbone, seed=1):
                 torch.nn.init.normal_(matrix, std=0.2)

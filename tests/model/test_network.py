@@ -23,7 +23,7 @@ def answers(network, batch, readers, text_of=None):
     rows = reading(batch, readers, index)
     encoding = network.encode(rows, 0.2)
     identity = network.fuse(encoding.state, network.pool_texts(batch)[index])
-    return encoding, identity, network.answer(encoding.state, identity, encoding.task, batch.sentence[index])
+    return encoding, identity, network.answer(rows, encoding.state, identity, encoding.task)
 
 
 # -- zero start ----------------------------------------------------------------------------------
@@ -36,6 +36,16 @@ def test_before_the_first_step_conditioned_states_are_the_backbones(network, tex
     _, identity, _ = answers(made, batch, [AU] * 5)
     assert torch.equal(made.condition(batch.tokens, identity), batch.tokens)
     assert torch.equal(identity.pooled + identity.delta, made.pool_texts(batch))
+
+
+@torch.no_grad()
+def test_before_the_first_step_the_answer_is_the_probes_bit_for_bit(network, texts):
+    made, batch = network(started=False), texts()
+    for values in made.probe.buffers():
+        values.normal_()
+    _, identity, logits = answers(made, batch, [AU, GB, NOBODY, HALF, AU])
+    frozen = torch.cat([made.pooled_scale(identity.pooled), made.sentence_scale(batch.sentence)], -1)
+    assert torch.equal(logits, made.probe(frozen, torch.tensor([AU, GB, NOBODY, HALF, AU])))
 
 
 def test_after_a_change_they_are_not(network, texts):
@@ -222,17 +232,27 @@ def test_without_cross_attention_another_state_comes_out(network, texts):
 
 
 @torch.no_grad()
-def test_without_fusion_nothing_is_added_and_the_state_goes_to_the_head(network, texts):
-    made, batch = network(fusion=False), texts()
+@pytest.mark.parametrize("fusion", [True, False])
+def test_the_answer_is_the_probes_and_what_identity_task_and_sentence_view_add(network, texts, fusion):
+    made, batch = network(fusion=fusion), texts()
     encoding, identity, logits = answers(made, batch, [AU] * 5)
-    assert (identity.delta == 0).all()
-    assert torch.equal(made.condition(batch.tokens, identity), batch.tokens)
-    views = [made.pooled_scale(identity.pooled), encoding.state, encoding.task, made.sentence_scale(batch.sentence)]
+    views = [made.pooled_scale(identity.pooled + identity.delta), encoding.task, made.sentence_scale(batch.sentence)]
+    if not fusion:  # nothing is added to the backbone's state, and the identity goes to the head instead
+        assert (identity.delta == 0).all()
+        assert torch.equal(made.condition(batch.tokens, identity), batch.tokens)
+        views.insert(1, encoding.state)
+    frozen = torch.cat([made.pooled_scale(identity.pooled), made.sentence_scale(batch.sentence)], -1)
+    probed = made.probe(frozen, torch.tensor([AU] * 5))
+    assert probed.abs().min() > 0
+    torch.testing.assert_close(logits, probed + F.linear(torch.cat(views, -1), made.head.weight, made.head.bias))
+
+
+@torch.no_grad()
+def test_without_a_probe_the_head_answers_alone(network, texts):
+    made, batch = network(probe=False), texts()
+    encoding, identity, logits = answers(made, batch, [AU] * 5)
+    views = [made.pooled_scale(identity.pooled + identity.delta), encoding.task, made.sentence_scale(batch.sentence)]
     torch.testing.assert_close(logits, F.linear(torch.cat(views, -1), made.head.weight, made.head.bias))
-    fused = network()
-    encoding, identity, logits = answers(fused, batch, [AU] * 5)
-    views = [fused.pooled_scale(identity.pooled + identity.delta), encoding.task, fused.sentence_scale(batch.sentence)]
-    torch.testing.assert_close(logits, F.linear(torch.cat(views, -1), fused.head.weight, fused.head.bias))
 
 
 # -- gradients -------------------------------------------------------------------------------------

@@ -56,7 +56,9 @@ def test_temperatures_are_the_best_of_a_grid(world, lesson_of):
 
 
 def test_the_threshold_keeps_answers_that_reach_the_target(world, lesson_of):
-    model, lesson = lesson_of(world.tiny_config("train.epochs=8", "train.target=labels"), world.tiny_dataset(48, 16))
+    model, lesson = lesson_of(
+        world.tiny_config("train.epochs=8", "train.target=labels", "model.probe=false"), world.tiny_dataset(48, 16)
+    )
     finish(model, lesson)
     facts, rows = model.manifest.calibration, lesson.valid
     answers = answer_rows(model, rows, lesson.views, None)

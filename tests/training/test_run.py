@@ -99,8 +99,14 @@ def test_the_hash_of_the_data_sees_every_field_and_nothing_else(world):
 
 def test_training_learns_what_depends_on_text_and_reader(world, pretrained, tmp_path):
     """The invented labels follow from the act and the reader; the uniform answer costs log 2."""
-    pace = ("train.epochs=12", "train.learning_rate=0.02", "model.profile_tokens=8", "train.weights.reflect=0")
-    config = world.tiny_config(*pace, "train.target=labels", *world.QUIET)
+    pace = (
+        "model.probe=false",
+        "train.epochs=12",
+        "train.learning_rate=0.02",
+        "model.profile_tokens=8",
+        "train.weights.reflect=0",
+    )
+    config = world.tiny_config(*pace, "model.probe=false", "train.target=labels", *world.QUIET)
     data = world.tiny_dataset(48, 16)
     fit_model(config, data, pretrained, seed=0, folder=tmp_path)
     scores = [line["valid"] for line in log_of(tmp_path) if "valid" in line]

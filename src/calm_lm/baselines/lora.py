@@ -1,13 +1,15 @@
 """The two matched LoRA baselines: all that CALM gets, without CALM.
 
 Both adapt the layers CALM adapts, with its rank, and read where it reads; mean state and sentence view go through
-one hidden layer, as wide as makes LoRA and network together as many trained numbers as CALM's. They differ in how
-the reader enters: as a tag before the text, or as an output layer of the reader's own.
+one hidden layer, as wide as makes LoRA and network together as many trained numbers as CALM's, added to a linear
+probe as CALM's stages are. They differ in how the reader enters: as a tag before the text, or as an output layer
+(and probe) of the reader's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,9 +23,11 @@ from calm_lm.baselines.sizes import calm_parameters
 from calm_lm.baselines.view_network import ViewNetwork
 from calm_lm.errors import CalmError
 from calm_lm.model.layers import weighted_mean
+from calm_lm.model.probe import LinearProbe
 from calm_lm.model.storage import attach_lora
 from calm_lm.stats.arrays import Floats
 from calm_lm.training.material import CachedViews, Rows
+from calm_lm.training.probe import TEXTS_AT_ONCE, fit_probe
 from calm_lm.training.run import Pretrained, cached_views
 
 
@@ -49,11 +53,13 @@ def _fit(name: str, given: BaselineInput, seed: int, *, tagged: bool) -> Predict
     sampler, target = sampler_for(given, seed), calm_parameters(given)
     scale = fit_scale(text_vectors(given, given.train.texts, "both")).to(lm.device)
     reader = _AdaptedReader(given, tagged=tagged)
+    n_readers, n_labels = given.train.readers.size(1), given.train.shares.size(1)
+    probe = LinearProbe(scale.mean.numel(), 0 if tagged else n_readers, n_labels) if given.config.model.probe else None
 
     def new_network() -> ViewNetwork:
         return ViewNetwork(
-            scale, given.config.model, n_readers=given.train.readers.size(1), n_labels=given.train.shares.size(1),
-            parameters=target, reader_heads=not tagged,
+            scale, given.config.model, n_readers=n_readers, n_labels=n_labels, parameters=target,
+            reader_heads=not tagged, probe=probe,
         ).to(lm.device)  # fmt: skip
 
     def attempt(step_size: float) -> Trained:
@@ -65,6 +71,10 @@ def _fit(name: str, given: BaselineInput, seed: int, *, tagged: bool) -> Predict
     reader.prepare(given.train)
     if given.valid is not None:
         reader.prepare(given.valid)
+    if probe is not None:
+        valid = reader.as_read(given.valid) if given.valid else None
+        with untouched(lm, backbone):
+            fit_probe(probe, lambda texts: scale(reader.views(texts)).cpu().numpy(), reader.as_read(given.train), valid)
     best, variants = tune(given, attempt)
     found = Candidate(best.network, reader, [])
 
@@ -89,6 +99,7 @@ class _AdaptedReader:
         tags = [len(lm.tokenizer(_tag([(reader, 1.0)]))["input_ids"]) for reader in self.readers]
         room = backbone.model_copy(update={"max_length": backbone.max_length + max(tags, default=0)})
         config = given.config.model_copy(update={"backbone": room})
+        self.plain: dict[str, str] = {}  # what is read, without its tag
         self.base: CachedViews = cached_views(config, Pretrained(lm, None))
 
     def prepare(self, rows: Rows) -> None:
@@ -100,12 +111,29 @@ class _AdaptedReader:
         """Mean state at the read layer and sentence view of rows `at`, [B, d]."""
         texts = self._texts(rows, at.tolist())
         number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        stored = self.base.tokens.get(list(number))
+        pooled = self._pooled(list(number))[[number[text] for text in texts]]
+        sentence = self.given.views.sentence_views([rows.texts[i] for i in rows.text_of[at].tolist()])
+        return torch.cat([pooled, sentence.to(pooled.device)], 1)
+
+    def as_read(self, rows: Rows) -> Rows:
+        """The same rows over the texts that are read: one for each tag where readers enter as tags."""
+        texts = self._texts(rows, range(len(rows.examples)))
+        number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        self.plain |= {text: rows.texts[i] for text, i in zip(texts, rows.text_of.tolist(), strict=True)}
+        return replace(rows, texts=tuple(number), text_of=torch.tensor([number[text] for text in texts]))
+
+    @torch.inference_mode()
+    def views(self, texts: Sequence[str]) -> Tensor:
+        """The same views of texts as they are read, by the layers as they are now."""
+        pieces = [self._pooled(texts[i : i + TEXTS_AT_ONCE]) for i in range(0, len(texts), TEXTS_AT_ONCE)]
+        pooled = torch.cat(pieces)
+        return torch.cat([pooled, self.given.views.sentence_views([self.plain[t] for t in texts]).to(pooled.device)], 1)
+
+    def _pooled(self, texts: Sequence[str]) -> Tensor:
+        stored = self.base.tokens.get(texts)
         mask = stored.mask.to(self.lm.device)
         states = stored.states.to(self.lm.device, self.lm.dtype)
-        pooled = weighted_mean(self.lm.run_layers(states, mask, self.first, self.last).float(), mask)
-        sentence = self.given.views.sentence_views([rows.texts[i] for i in rows.text_of[at].tolist()])
-        return torch.cat([pooled[[number[text] for text in texts]], sentence.to(pooled.device)], 1)
+        return weighted_mean(self.lm.run_layers(states, mask, self.first, self.last).float(), mask)
 
     def _texts(self, rows: Rows, at: Sequence[int] | range) -> list[str]:
         plain = [rows.texts[int(rows.text_of[i])] for i in at]

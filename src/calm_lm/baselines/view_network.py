@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from calm_lm.baselines.sizes import hidden_width
 from calm_lm.model.config import ModelConfig
 from calm_lm.model.layers import StateScale
+from calm_lm.model.probe import LinearProbe
 
 
 class ViewNetwork(nn.Module):
@@ -22,6 +23,7 @@ class ViewNetwork(nn.Module):
         parameters: how many numbers to train; the hidden layer is as wide as that needs.
         reader_input: the reader's shares stand beside the views.
         reader_heads: each reader has an output layer of its own. A blend mixes their logits, no reader is the mean.
+        probe: a fitted linear probe of the scaled views, to which the network adds, from nothing on, as CALM does.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class ViewNetwork(nn.Module):
         parameters: int,
         reader_input: bool = False,
         reader_heads: bool = False,
+        probe: LinearProbe | None = None,
     ) -> None:
         super().__init__()
         self.scale, self.reader_input = scale, reader_input
@@ -43,10 +46,22 @@ class ViewNetwork(nn.Module):
         outputs = self.n_heads * n_labels
         hidden = hidden_width(parameters, inputs, outputs)
         self.hidden, self.heads = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        self.probe = probe
+        if probe is not None:
+            nn.init.zeros_(self.heads.weight)
+            nn.init.zeros_(self.heads.bias)
 
     def forward(self, views: Tensor, readers: Tensor) -> Tensor:
         """Logits of rows."""
-        x = F.dropout(self.scale(views), self.view_dropout, self.training)
+        scaled = self.scale(views)
+        logits = self._learned(scaled, readers)
+        if self.probe is not None:
+            known = self.probe.weight.size(0) - 1  # one head for all has a probe for all
+            logits = logits + self.probe(scaled, readers[:, :known])
+        return logits
+
+    def _learned(self, scaled: Tensor, readers: Tensor) -> Tensor:
+        x = F.dropout(scaled, self.view_dropout, self.training)
         if self.reader_input:
             x = torch.cat([x, readers], 1)
         hidden = F.dropout(F.relu(self.hidden(x)), self.dropout, self.training)

@@ -53,6 +53,7 @@ class ModelConfig(BaseModel):
     noise: bool = setting(True, "Gumbel noise on clusters and noise on routers while training", origin="paper")
     reader_dropout: float = setting(0.1, "share of training rows read with no reader at all", origin="ours", ge=0, lt=1)
     view_dropout: float = setting(0.5, "dropout on what the answer head reads", origin="ours", ge=0, lt=1)
+    probe: bool = setting(True, "add to a logistic regression on the backbone's views, else start from nothing")
     explicit_salience: bool = setting(True, "pool the explicit channel over tokens that name a culture", origin="ours")
     channels: Literal["both", "explicit", "latent"] = setting("both", "cultural channels in use", origin="paper")
     cross_attention: bool = setting(True, "align clusters by attention, else by their mean", origin="paper")

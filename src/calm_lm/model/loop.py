@@ -126,7 +126,7 @@ def answer_again(network: CalmNetwork, rows: Reading, task: Tensor, state: Tenso
     """Calibrate states [B, d] towards what reflection found, fuse and answer once more."""
     moved, gate = network.calibrate(state, reference)
     identity = network.fuse(moved, network.pool_texts(rows.texts)[rows.text_of])
-    logits = network.answer(moved, identity, task, rows.texts.sentence[rows.text_of])
+    logits = network.answer(rows, moved, identity, task)
     return Second(moved, gate, identity, logits)
 
 
@@ -146,12 +146,11 @@ def reflect(
     no longer moves its state (cosine above `stop_cosine`). Nothing here draws random numbers.
     """
     pooled = network.pool_texts(rows.texts)[rows.text_of]
-    sentence = rows.texts.sentence[rows.text_of]
     slots = culture_slots(rows)
     pair = pair_of_dimensions(encoding.routing.dimensions, prompts.pairs)
     state = encoding.state
     identity = network.fuse(state, pooled)
-    draft = logits = network.answer(state, identity, encoding.task, sentence)
+    draft = logits = network.answer(rows, state, identity, encoding.task)
     active = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
     log: list[Round] = []
     for _ in range(rounds if network.config.reflection and network.sizes.n_labels else 0):

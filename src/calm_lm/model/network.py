@@ -16,6 +16,7 @@ from calm_lm.model.contrast import ContrastiveWindow
 from calm_lm.model.experts import CultureExperts
 from calm_lm.model.fusion import IdentityFusion
 from calm_lm.model.layers import StateScale, weighted_mean
+from calm_lm.model.probe import LinearProbe
 from calm_lm.model.profile import ReaderProfile
 from calm_lm.model.reflection import Calibration
 from calm_lm.model.space import CognitiveSpace, channel_weights
@@ -52,6 +53,11 @@ class CalmNetwork(nn.Module):
         self.calibration = Calibration(d, hidden, drop)
         beside = d if config.fusion else 2 * d
         self.head = nn.Linear(sizes.d_model + beside + sizes.d_sentence, sizes.n_labels)
+        self.probe: LinearProbe | None = None
+        if config.probe:
+            self.probe = LinearProbe(sizes.d_model + sizes.d_sentence, sizes.n_readers, sizes.n_labels)
+            nn.init.zeros_(self.head.weight)  # the stages add to the probe, and begin by adding nothing
+            nn.init.zeros_(self.head.bias)
         n_pairs = max(1, config.n_dimensions * (config.n_dimensions - 1) // 2)
         n_prompts = (sizes.n_readers + 1) * n_pairs * sizes.n_labels
         # Fitted once when training ends, kept with the weights: states of the self-prompts, class means.
@@ -115,12 +121,19 @@ class CalmNetwork(nn.Module):
         """Token states [B, T, d_model] with the identity added; equal to the input before the first step."""
         return tokens + identity.delta.unsqueeze(1)
 
-    def answer(self, state: Tensor, identity: Identity, task: Tensor, sentence: Tensor) -> Tensor:
-        """Label logits [B, n_labels] from the identity, the task semantics and the sentence view."""
+    def probe_views(self, pooled: Tensor, sentence: Tensor) -> Tensor:
+        """What the probe reads: scaled backbone means [N, d_model] and sentence views, [N, d_model + d_sentence]."""
+        return torch.cat([self.pooled_scale(pooled), self.sentence_scale(sentence)], -1)
+
+    def answer(self, rows: Reading, state: Tensor, identity: Identity, task: Tensor) -> Tensor:
+        """Label logits [B, n_labels]: what the probe says, and what identity, task and sentence view add."""
+        sentence = rows.texts.sentence[rows.text_of]
         views = [self.pooled_scale(identity.pooled + identity.delta), task, self.sentence_scale(sentence)]
         if not self.config.fusion:
             views.insert(1, state)
         logits: Tensor = self.head(F.dropout(torch.cat(views, -1), self.config.view_dropout, self.training))
+        if self.probe is not None:
+            logits = logits + self.probe(self.probe_views(identity.pooled, sentence), rows.profiles[rows.profile_of])
         return logits
 
     def calibrate(self, state: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,14 @@ SMALL: dict[str, Any] = {
         "expert_dropout": 0.0,
         "expert_heads": 2,
     },
-    "train": {"learning_rate": 1e-3, "lora_learning_rate": 2e-4, "epochs": 4.0, "weight_decay": 0.05},
+    "train": {
+        "learning_rate": 3e-4,
+        "lora_learning_rate": 2e-4,
+        "epochs": 4.0,
+        "weight_decay": 0.05,
+        "settle": 0.0,
+        "reflect_from": 0.1,
+    },
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper", "backbone": {"name": "Qwen/Qwen3-32B"}},

@@ -35,6 +35,7 @@ from calm_lm.training.config import RunConfig, TrainConfig
 from calm_lm.training.finish import finish
 from calm_lm.training.grounds import Grounds
 from calm_lm.training.material import CachedViews, Progress, Rows, Vocabulary, build_rows
+from calm_lm.training.probe import fit_probe, frozen_features
 from calm_lm.training.processes import Processes
 from calm_lm.training.sampler import CultureBalancedSampler, Units, nearest_same_culture
 from calm_lm.training.trainer import Lesson, Report, Trainer
@@ -128,6 +129,8 @@ def fit_model(
         views.prepare(wanted, progress)
         prompts = EncodedPrompts(model.prompts, _prompt_views(config, pretrained, model, progress))
     _fit_scales(model, views, train, config)
+    if model.network.probe is not None:
+        fit_probe(model.network.probe, frozen_features(model, views), train, valid)
     lora = attach_lora(pretrained.lm, config.backbone, seed=seed) if config.backbone.adapt_layers else []
     sampler = build_sampler(config, dataset, train, views, seed)
     lesson = Lesson(train, valid, views, prompts, grounds[0], grounds[1], sampler)

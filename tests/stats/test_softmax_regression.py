@@ -9,7 +9,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
-from calm_lm.baselines.softmax_regression import OFFSET_PENALTY, Coefficients, design, fit_softmax, scores
+from calm_lm.stats.softmax_regression import OFFSET_PENALTY, Coefficients, design, fit_softmax, scores
 
 
 @pytest.fixture

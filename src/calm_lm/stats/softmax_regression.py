@@ -18,6 +18,9 @@ from calm_lm.stats.arrays import Floats
 
 OFFSET_PENALTY = 0.01  # of the weights' penalty: a reader's own offset is hardly held back
 STEPS = 500
+# Strongest first, so that each fit starts near the next.
+PENALTIES = tuple(10 ** (-step / 2) for step in range(15))
+PATIENCE = 2  # weaker penalties are not tried after this many losses in a row
 
 
 class Design(NamedTuple):
@@ -108,3 +111,39 @@ def fit_softmax(
     first = np.zeros(size) if start is None else np.concatenate([start.weights.ravel(), start.offsets.ravel()])
     settings = {"maxiter": STEPS, "gtol": tolerance, "ftol": tolerance / 1_000}
     return unpack(minimize(loss, first, jac=True, method="L-BFGS-B", options=settings).x)
+
+
+class Problem(NamedTuple):
+    """Rows to fit or to judge: features of their texts [U, F], their layout for one `by_reader`, targets [N, L]."""
+
+    x: Any
+    laid: Design
+    shares: Floats
+
+
+class Tried(NamedTuple):
+    """One fit: mean cross-entropy on the judged rows (infinite where none is known), penalty, coefficients."""
+
+    score: float
+    penalty: float
+    found: Coefficients
+
+
+def fit_path(train: Problem, valid: Problem) -> list[Tried]:
+    """Fits from the strongest penalty on, until weaker ones no longer help on `valid`."""
+    tried: list[Tried] = []
+    found: Coefficients | None = None
+    for penalty in PENALTIES:
+        found = fit_softmax(train.x, train.laid, train.shares, penalty, start=found)
+        tried.append(Tried(_cross_entropy(valid, found), penalty, found))
+        past = [fit.score for fit in tried]
+        if len(past) > PATIENCE and min(past[:-PATIENCE]) <= min(past[-PATIENCE:]):
+            break
+    return tried
+
+
+def _cross_entropy(rows: Problem, found: Coefficients) -> float:
+    """In nats, over the rows whose target is known."""
+    known = float(rows.shares.sum())
+    log_p = log_softmax(scores(rows.x, rows.laid, found), axis=1)
+    return -float((rows.shares * log_p).sum()) / known if known else float("inf")
