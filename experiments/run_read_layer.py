@@ -23,7 +23,6 @@ from safetensors.torch import load_file
 
 from calm_lm.baselines.features import fit_scale
 from calm_lm.baselines.predictor import choice_score
-from calm_lm.stats.softmax_regression import design, fit_softmax, scores
 from calm_lm.data.example import Dataset
 from calm_lm.data.registry import load
 from calm_lm.data.sample import sample_rows
@@ -34,6 +33,7 @@ from calm_lm.lm.batching import length_sorted_batches
 from calm_lm.model.layers import weighted_mean
 from calm_lm.stats.arrays import Floats
 from calm_lm.stats.probability import softmax
+from calm_lm.stats.softmax_regression import design, fit_softmax, scores
 from calm_lm.training.config import RunConfig
 from calm_lm.training.material import Rows, Vocabulary, build_rows
 from calm_lm.training.presets import build_config, read_recipe

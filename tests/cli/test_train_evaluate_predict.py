@@ -124,3 +124,18 @@ def test_a_set_with_one_culture_trains_with_the_window_off_and_says_so(
     assert calm("train", alone, *settings, *columns, "--out", folder) == 0
     assert capsys.readouterr().out.count("contrastive window") == 1
     assert "contrast_explicit" not in (folder / "seed-0" / "metrics.jsonl").read_text()
+
+
+def test_what_a_user_declares_of_a_file_travels_with_the_model(
+    calm, own_table, columns, settings, tmp_path, capsys
+) -> None:
+    command = ("train", own_table, *settings, *columns)
+    assert calm(*command, "--licence", "CC-BY-NC-4.0", "--offensive", "--out", tmp_path / "declared") == 0
+    assert "CC-BY-NC-4.0: no commercial use" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "declared" / "seed-0" / "model" / "config.json").read_text())["provenance"]
+    assert (facts["licences"], facts["offensive"]) == (["CC-BY-NC-4.0"], True)
+    assert calm(*command, "--out", tmp_path / "silent") == 0
+    assert "undeclared: no known permission" in capsys.readouterr().out
+    assert calm("train", "demo", "--offensive", "--out", tmp_path / "demo") == 2
+    assert "R07" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()

@@ -36,6 +36,10 @@ def test_weights_sum_to_one_and_fall(weights: dict[str, float]) -> None:
     assert shares == sorted(shares, reverse=True)
 
 
+def test_weights_near_the_largest_number_are_weights_too() -> None:
+    assert Blend.parse("SG=1e308,AU=1e308,US=1.5e308").parts == Blend.parse("SG=2,AU=2,US=3").parts
+
+
 def test_equal_weights_are_ordered_by_id() -> None:
     assert Blend.parse("US,AU,SG").parts == (("AU", 1 / 3), ("SG", 1 / 3), ("US", 1 / 3))
 

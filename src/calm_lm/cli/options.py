@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,11 +30,15 @@ Votes = Annotated[str | None, typer.Option("--votes", help="Own file: column of 
 Id = Annotated[str | None, typer.Option("--id", help="Own file: column of ids.", show_default=False)]
 Group = Annotated[str | None, typer.Option("--group", help="Own file: rows that stay together.", show_default=False)]
 Split = Annotated[str | None, typer.Option("--split-column", help="Own file: column of the split.", show_default=False)]
+Licence = Annotated[
+    str | None, typer.Option("--licence", help="Own file: its licence, an SPDX id.", show_default="undeclared")
+]
+Offensive = Annotated[bool, typer.Option("--offensive", help="Own file: mask its texts in what is shown.")]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnColumns:
-    """The columns of a user's own file, as typed."""
+    """The columns of a user's own file, as typed, and what the user declares of it."""
 
     text: str = "text"
     label: str = "label"
@@ -44,6 +48,8 @@ class OwnColumns:
     id: str | None = None
     group: str | None = None
     split: str | None = None
+    licence: str | None = None
+    offensive: bool = False
 
 
 def sampled(dataset: Dataset, rows: int | None) -> Dataset:
@@ -59,10 +65,19 @@ def is_table(name: str) -> bool:
 
 
 def load_data(name: str, data_dir: Path | None, columns: OwnColumns, labels: tuple[str, ...] | None = None) -> Dataset:
-    """A registered data set, or a user's own table."""
+    """A registered data set, or a user's own table.
+
+    Raises:
+        CalmError: R07 for a declaration about a registered set, which has its own; what the readers raise.
+    """
     if not is_table(name):
         from calm_lm.data import registry
 
+        if columns.licence is not None or columns.offensive:
+            raise CalmError(
+                "R07", "declares its own licence and whether it is offensive.", value=name,
+                fix="leave --licence and --offensive out; they are for a file of your own.",
+            )  # fmt: skip
         return registry.load(name, data_dir=data_dir)
     from calm_lm.data.own import Columns, read_table
 
@@ -70,7 +85,9 @@ def load_data(name: str, data_dir: Path | None, columns: OwnColumns, labels: tup
         text=columns.text, label=columns.label, culture=columns.culture, votes=columns.votes, id=columns.id,
         group=columns.group, split=columns.split,
     )  # fmt: skip
-    return read_table(Path(name), named, labels=labels, role=check_role(columns.role))
+    dataset = read_table(Path(name), named, labels=labels, role=check_role(columns.role))
+    licences = dataset.licences if columns.licence is None else (columns.licence,)
+    return replace(dataset, licences=licences, offensive=columns.offensive)
 
 
 def check_role(role: str) -> Role:

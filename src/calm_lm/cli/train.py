@@ -26,11 +26,16 @@ def train(
     id_column: options.Id = None,
     group: options.Group = None,
     split_column: options.Split = None,
+    licence: options.Licence = None,
+    offensive: options.Offensive = False,
 ) -> None:
     """Train CALM."""
     chosen = options.parse_seeds(seeds)
-    columns = options.OwnColumns(text, label, culture, culture_role, votes, id_column, group, split_column)
+    columns = options.OwnColumns(
+        text, label, culture, culture_role, votes, id_column, group, split_column, licence, offensive
+    )
     from calm_lm.cli.display import console, live_progress
+    from calm_lm.data.licences import gate
     from calm_lm.training.presets import build_config, read_recipe
 
     settings = {} if options.is_table(recipe) else read_recipe(recipe)
@@ -60,7 +65,8 @@ def train(
             config, dataset, folder, chosen, resume=resume, norms=norms, progress=live.tell,
             report=lambda seed: live.steps(f"training seed {seed}"),
         )  # fmt: skip
-    licences = ", ".join(dataset.licences) or "undeclared"
-    screen.print(f"Run: {folder} (seeds {', '.join(map(str, chosen))}; data licences: {licences})", markup=False)
+    screen.print(f"Run: {folder} (seeds {', '.join(map(str, chosen))})", markup=False)
+    for warning in gate(dataset.licences, accept=True):
+        screen.print(f"Licence of the data, and so of the model: {warning}", markup=False)
     own = f" --data {data}" if data_dir is None else f" --data {data} --data-dir {data_dir}"
     screen.print(f"Next: calm evaluate {folder}{own}", markup=False)

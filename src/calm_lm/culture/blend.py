@@ -39,8 +39,9 @@ class Blend:
                 value=self.parts,
                 fix="write it as SG=0.5,AU=0.5.",
             )
-        total = sum(weights)
-        ordered = sorted(((c, w / total) for c, w in self.parts), key=lambda part: (-part[1], part[0]))
+        largest = max(weights)  # divided by it first: the sum of huge weights would overflow
+        total = sum(weight / largest for weight in weights)
+        ordered = sorted(((c, w / largest / total) for c, w in self.parts), key=lambda part: (-part[1], part[0]))
         object.__setattr__(self, "parts", tuple(ordered))
 
     @classmethod
