@@ -22,6 +22,7 @@ from calm_lm.baselines.protocol import BaselineInput
 from calm_lm.baselines.sizes import calm_parameters
 from calm_lm.baselines.view_network import ViewNetwork
 from calm_lm.errors import CalmError
+from calm_lm.lm.batching import run_by_length
 from calm_lm.model.layers import weighted_mean
 from calm_lm.model.probe import LinearProbe
 from calm_lm.model.storage import attach_lora
@@ -133,7 +134,8 @@ class _AdaptedReader:
         stored = self.base.tokens.get(texts)
         mask = stored.mask.to(self.lm.device)
         states = stored.states.to(self.lm.device, self.lm.dtype)
-        return weighted_mean(self.lm.run_layers(states, mask, self.first, self.last).float(), mask)
+        adapted_states = run_by_length(lambda s, m: self.lm.run_layers(s, m, self.first, self.last), states, mask)
+        return weighted_mean(adapted_states.float(), mask)
 
     def _texts(self, rows: Rows, at: Sequence[int] | range) -> list[str]:
         plain = [rows.texts[int(rows.text_of[i])] for i in at]

@@ -14,7 +14,7 @@ from calm_lm.culture.blend import Blend
 from calm_lm.culture.dimensions import DIMENSIONS
 from calm_lm.culture.ids import display_name, nearest_ids
 from calm_lm.errors import CalmError
-from calm_lm.lm.batching import length_sorted_batches
+from calm_lm.lm.batching import length_sorted_batches, run_by_length
 from calm_lm.lm.hf import HuggingFaceLM
 from calm_lm.lm.sentence import MeanPoolEncoder
 from calm_lm.model.answers import Inspection, Prediction
@@ -191,7 +191,11 @@ class CalmModel:
         """Run the layers between the base layer and the read layer; without LoRA they are the same."""
         if self.base_layer == self.read_layer:
             return texts
-        return texts._replace(tokens=self.lm.run_layers(texts.tokens, texts.mask, self.base_layer, self.read_layer))
+
+        def run(states: Tensor, mask: Tensor) -> Tensor:
+            return self.lm.run_layers(states, mask, self.base_layer, self.read_layer)
+
+        return texts._replace(tokens=run_by_length(run, texts.tokens, texts.mask))
 
     def answer(
         self, texts: TextBatch, readers: Tensor, text_of: Tensor | None, evidence: EvidenceRows | None = None

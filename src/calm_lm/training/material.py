@@ -144,9 +144,10 @@ class CachedViews:
             store_embeddings(self.sentences, self.encoder, texts, progress=report("embedding texts"))
 
     def __call__(self, texts: Sequence[str]) -> TextBatch:
-        """The views of texts that `prepare` has seen."""
+        """The views of texts that `prepare` has seen, where the backbone is."""
         stored = self.tokens.get(texts)
-        return TextBatch(stored.states, stored.mask, self._named(texts, stored.spans), self.sentence_views(texts))
+        parts = (stored.states, stored.mask, self._named(texts, stored.spans), self.sentence_views(texts))
+        return TextBatch(*(part.to(self.lm.device) for part in parts))
 
     def sentence_views(self, texts: Sequence[str]) -> Tensor:
         """The sentence view alone, [U, d_sentence]."""

@@ -88,7 +88,7 @@ def new_model(config: RunConfig, dataset: Dataset, vocabulary: Vocabulary, pretr
         sentence_weights=sentence, labels=vocabulary.labels, positive=dataset.positive, readers=vocabulary.readers,
         cultures=vocabulary.cultures, contrast=dataset.contrast, provenance=provenance,
     )  # fmt: skip
-    return CalmModel(manifest, CalmNetwork(config.model, sizes), lm, encoder)
+    return CalmModel(manifest, CalmNetwork(config.model, sizes).to(lm.device), lm, encoder)
 
 
 def fit_model(

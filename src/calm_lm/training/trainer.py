@@ -195,9 +195,10 @@ class Trainer:
     def _targets(self, drawn: PairedRows, out: TrainingPass) -> Targets:
         rows = self.lesson.train
         at = drawn.rows
-        targets = Targets(rows.shares[at], rows.known[at], rows.cultures[at], drawn.partner)
+        parts = (rows.shares[at], rows.known[at], rows.cultures[at], drawn.partner)
+        targets = Targets(*(part.to(out.draft.device) for part in parts))
         if self.model.manifest.contrast == "reader" and out.dropped is not None:
-            return without_dropped(targets, out.dropped.to(drawn.partner.device))
+            return without_dropped(targets, out.dropped)
         return targets
 
     def _load(self, out: TrainingPass) -> dict[str, float]:

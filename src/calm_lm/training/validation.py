@@ -48,7 +48,7 @@ def answer_rows(
         with torch.inference_mode():
             explicit, _ = model.network.window(encoding.explicit, encoding.latent)
         pieces.append(RowAnswers(answer.draft, answer.logits, revised, explicit))
-    joined = [torch.cat(column) for column in zip(*pieces, strict=True)]
+    joined = [torch.cat(column).cpu() for column in zip(*pieces, strict=True)]
     back = torch.argsort(order)
     return RowAnswers(*(column[back].clone() for column in joined))
 
