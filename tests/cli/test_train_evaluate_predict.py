@@ -134,6 +134,11 @@ def test_what_a_user_declares_of_a_file_travels_with_the_model(
     assert "CC-BY-NC-4.0: no commercial use" in capsys.readouterr().out
     facts = json.loads((tmp_path / "declared" / "seed-0" / "model" / "config.json").read_text())["provenance"]
     assert (facts["licences"], facts["offensive"]) == (["CC-BY-NC-4.0"], True)
+    judged = ("evaluate", tmp_path / "declared", "--data", own_table, *columns, "--baselines", "none")
+    assert calm(*judged, "--json", tmp_path / "judged.json") == 0
+    assert json.loads((tmp_path / "judged.json").read_text())["moderation"]  # what matters for offensive texts
+    assert calm(*command, "--licence", "MIT", "--offensive", "--out", tmp_path / "declared", "--resume") == 2
+    assert "T31" in capsys.readouterr().err
     assert calm(*command, "--out", tmp_path / "silent") == 0
     assert "undeclared: no known permission" in capsys.readouterr().out
     assert calm("train", "demo", "--offensive", "--out", tmp_path / "demo") == 2

@@ -69,7 +69,7 @@ def test_no_better_penalty_was_passed_over(splits):
 
     best = fit_linear(features, train, valid, readers=True, scales=(1.0,))
     laid = lay_out(train, 1.0, readers=True)
-    others = [judged(fit_softmax(x, laid, shares, penalty)) for penalty in PENALTIES[: best.variants]]
+    others = [judged(fit_softmax(x, laid, shares, penalty)) for penalty in PENALTIES[::2]]
     assert judged(best.found) <= min(others) + 1e-4
     assert max(others) > judged(best.found) + 1e-3
 

@@ -44,7 +44,8 @@ def test_a_run_of_two_seeds_and_its_folder(world, saved_lm, tmp_path):
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "manifest.json", "seed-0", "seed-3"]
     facts = yaml.safe_load((run / "config.yaml").read_text())
     assert facts["config"] == config.model_dump(mode="json")
-    assert facts["data"] == {"name": "tiny", "sha256": data_hash(data)}
+    declared = {"licences": ["CC0-1.0"], "offensive": False}
+    assert facts["data"] == {"name": "tiny", "sha256": data_hash(data)} | declared
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["seeds"] == [0, 3]
     assert manifest["dataset"]["rows"] == {"train": 96, "valid": 32}
@@ -100,8 +101,7 @@ def test_the_hash_of_the_data_sees_every_field_and_nothing_else(world):
 def test_training_learns_what_depends_on_text_and_reader(world, pretrained, tmp_path):
     """The invented labels follow from the act and the reader; the uniform answer costs log 2."""
     pace = (
-        "model.probe=false",
-        "train.epochs=12",
+        "train.epochs=18",
         "train.learning_rate=0.02",
         "model.profile_tokens=8",
         "train.weights.reflect=0",

@@ -2,8 +2,8 @@
 
 Both adapt the layers CALM adapts, with its rank, and read where it reads; mean state and sentence view go through
 one hidden layer, as wide as makes LoRA and network together as many trained numbers as CALM's, added to a linear
-probe as CALM's stages are. They differ in how the reader enters: as a tag before the text, or as an output layer
-(and probe) of the reader's own.
+probe with reader weights as CALM's stages are. They differ in how the reader enters what is learned on top: as a tag
+before the text, or as an output layer of the reader's own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _fit(name: str, given: BaselineInput, seed: int, *, tagged: bool) -> Predict
     scale = fit_scale(text_vectors(given, given.train.texts, "both")).to(lm.device)
     reader = _AdaptedReader(given, tagged=tagged)
     n_readers, n_labels = given.train.readers.size(1), given.train.shares.size(1)
-    probe = LinearProbe(scale.mean.numel(), 0 if tagged else n_readers, n_labels) if given.config.model.probe else None
+    probe = LinearProbe(scale.mean.numel(), n_readers, n_labels) if given.config.model.probe else None
 
     def new_network() -> ViewNetwork:
         return ViewNetwork(
@@ -69,14 +69,18 @@ def _fit(name: str, given: BaselineInput, seed: int, *, tagged: bool) -> Predict
             lora = attach_lora(lm, backbone, seed=seed)
             return learn(given, sampler, Candidate(new_network(), reader, lora), step_size, f"baseline {name}")
 
+    tried = 0
     reader.prepare(given.train)
     if given.valid is not None:
         reader.prepare(given.valid)
     if probe is not None:
         valid = reader.as_read(given.valid) if given.valid else None
         with untouched(lm, backbone):
-            fit_probe(probe, lambda texts: scale(reader.views(texts)).cpu().numpy(), reader.as_read(given.train), valid)
+            tried = fit_probe(
+                probe, lambda texts: scale(reader.views(texts)).cpu().numpy(), reader.as_read(given.train), valid
+            )
     best, variants = tune(given, attempt)
+    variants += tried
     found = Candidate(best.network, reader, [])
 
     def logits(rows: Rows) -> Floats:

@@ -22,7 +22,8 @@ class ViewNetwork(nn.Module):
         n_labels: L.
         parameters: how many numbers to train; the hidden layer is as wide as that needs.
         reader_input: the reader's shares stand beside the views.
-        reader_heads: each reader has an output layer of its own. A blend mixes their logits, no reader is the mean.
+        reader_heads: each reader has an output layer of its own. A blend mixes their logits, no reader is
+            their mean (and what the probe says of nobody).
         probe: a fitted linear probe of the scaled views, to which the network adds, from nothing on, as CALM does.
     """
 
@@ -56,8 +57,7 @@ class ViewNetwork(nn.Module):
         scaled = self.scale(views)
         logits = self._learned(scaled, readers)
         if self.probe is not None:
-            known = self.probe.weight.size(0) - 1  # one head for all has a probe for all
-            logits = logits + self.probe(scaled, readers[:, :known])
+            logits = logits + self.probe(scaled, readers)
         return logits
 
     def _learned(self, scaled: Tensor, readers: Tensor) -> Tensor:

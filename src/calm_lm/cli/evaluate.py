@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,8 +54,10 @@ def evaluate(
             seed: CalmModel.from_pretrained(folder, local_files_only=options.is_offline())
             for seed, folder in folders.items()
         }
-        labels = next(iter(models.values())).manifest.labels
-        dataset = options.sampled(options.load_data(data, data_dir, columns, labels), config.rows)
+        trained = next(iter(models.values())).manifest
+        dataset = options.sampled(options.load_data(data, data_dir, columns, trained.labels), config.rows)
+        # What was declared of a user's file when it was trained on holds when it is judged.
+        dataset = replace(dataset, offensive=dataset.offensive or trained.provenance.offensive)
         judged = Evaluation(models, config, dataset, split, norms=open_norms(config.norms), progress=live.tell)
         judged.add_baselines(names)
         result = judged.result()

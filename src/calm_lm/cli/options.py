@@ -21,7 +21,6 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CALM_DATA", help="Folder of the data sets.", show_default=False)
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default=False)]
-Unmask = Annotated[bool, typer.Option("--unmask", help="Show texts of data sets flagged offensive.")]
 Text = Annotated[str, typer.Option("--text", help="Own file: column of the text.")]
 Label = Annotated[str, typer.Option("--label", help="Own file: column of the label.")]
 Culture = Annotated[str | None, typer.Option("--culture", help="Own file: column of the culture.", show_default=False)]
@@ -33,7 +32,7 @@ Split = Annotated[str | None, typer.Option("--split-column", help="Own file: col
 Licence = Annotated[
     str | None, typer.Option("--licence", help="Own file: its licence, an SPDX id.", show_default="undeclared")
 ]
-Offensive = Annotated[bool, typer.Option("--offensive", help="Own file: mask its texts in what is shown.")]
+Offensive = Annotated[bool, typer.Option("--offensive", help="Own file: its texts may offend.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class CalmModel:
             return texts
 
         def run(states: Tensor, mask: Tensor) -> Tensor:
-            return self.lm.run_layers(states, mask, self.base_layer, self.read_layer)
+            return self.lm.run_layers(states.to(self.lm.dtype), mask, self.base_layer, self.read_layer).to(states.dtype)
 
         return texts._replace(tokens=run_by_length(run, texts.tokens, texts.mask))
 

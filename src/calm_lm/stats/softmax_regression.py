@@ -122,10 +122,9 @@ class Problem(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """One fit: mean cross-entropy on the judged rows (infinite where none is known), penalty, coefficients."""
+    """One fit: mean cross-entropy in nats on the judged rows, and the coefficients."""
 
     score: float
-    penalty: float
     found: Coefficients
 
 
@@ -135,7 +134,7 @@ def fit_path(train: Problem, valid: Problem) -> list[Tried]:
     found: Coefficients | None = None
     for penalty in PENALTIES:
         found = fit_softmax(train.x, train.laid, train.shares, penalty, start=found)
-        tried.append(Tried(_cross_entropy(valid, found), penalty, found))
+        tried.append(Tried(_cross_entropy(valid, found), found))
         past = [fit.score for fit in tried]
         if len(past) > PATIENCE and min(past[:-PATIENCE]) <= min(past[-PATIENCE:]):
             break
@@ -143,7 +142,6 @@ def fit_path(train: Problem, valid: Problem) -> list[Tried]:
 
 
 def _cross_entropy(rows: Problem, found: Coefficients) -> float:
-    """In nats, over the rows whose target is known."""
-    known = float(rows.shares.sum())
+    """In nats, over the rows whose target is known; there must be one."""
     log_p = log_softmax(scores(rows.x, rows.laid, found), axis=1)
-    return -float((rows.shares * log_p).sum()) / known if known else float("inf")
+    return -float((rows.shares * log_p).sum() / rows.shares.sum())

@@ -60,7 +60,7 @@ def _calibrate(model: CalmModel, lesson: Lesson, answers: RowAnswers) -> Calibra
         facts["share_temperature"] = fit_temperature(logits[voted], shares[voted]).value
     known = rows.cultures >= 0
     if model.manifest.contrast not in (None, "reader") and len(model.manifest.cultures) > 1 and bool(known.any()):
-        cosine = answers.explicit[known] @ F.normalize(model.network.class_means, dim=-1).t()
+        cosine = answers.explicit[known] @ F.normalize(model.network.class_means.cpu(), dim=-1).t()
         truth = F.one_hot(rows.cultures[known], len(model.manifest.cultures)).double().numpy()
         facts["culture_temperature"] = fit_temperature(cosine.double().numpy(), truth).value
     return CalibrationFacts.model_validate(facts)

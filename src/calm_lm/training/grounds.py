@@ -35,5 +35,6 @@ class Grounds:
             return None
         local = {self.sentences[number]: i for i, number in enumerate(needed)}
         texts = views([self.sentences[number] for number in needed])
-        records = reading(texts, self.readers[needed], torch.arange(len(needed)))
+        place = texts.tokens.device
+        records = reading(texts, self.readers[needed].to(place), torch.arange(len(needed), device=place))
         return evidence_rows(found, local, model.network.encode(records, temperature).state, EVIDENCE)

@@ -11,7 +11,7 @@ from calm_lm.stats.softmax_regression import Coefficients, Design, Problem, desi
 from calm_lm.training.material import Rows
 
 Features = Callable[[Sequence[str]], Any]  # texts to [U, F], dense or sparse
-WITHOUT_VALID = 1e-1  # penalty where there are no validation rows to choose it on
+WITHOUT_VALID = 1e-2  # penalty where there are no validation rows to choose it on
 
 
 class LinearFit(NamedTuple):
@@ -29,7 +29,13 @@ class LinearFit(NamedTuple):
 
 
 def fit_linear(
-    features: Features, train: Rows, valid: Rows | None, *, readers: bool, scales: Sequence[float]
+    features: Features,
+    train: Rows,
+    valid: Rows | None,
+    *,
+    readers: bool,
+    scales: Sequence[float],
+    without_valid: float = WITHOUT_VALID,
 ) -> LinearFit:
     """Choose penalty and scale by cross-entropy on the validation rows; without those there is no choice.
 
@@ -39,6 +45,7 @@ def fit_linear(
         valid: rows to choose on; None takes the first scale and a fixed penalty.
         readers: give each reader an offset (and, with a scale above 0, weights of its own).
         scales: what to try of weights that differ by reader.
+        without_valid: the penalty where there is no choice.
     """
 
     def problem(x: Any, rows: Rows, scale: float) -> Problem:
@@ -47,7 +54,7 @@ def fit_linear(
     x = features(train.texts)
     if valid is None or not bool(valid.known.any()):
         one = problem(x, train, scales[0])
-        return LinearFit(scales[0], fit_softmax(one.x, one.laid, one.shares, WITHOUT_VALID), 1)
+        return LinearFit(scales[0], fit_softmax(one.x, one.laid, one.shares, without_valid), 1)
     x_valid = features(valid.texts)
     tried = [
         (scale, fit)

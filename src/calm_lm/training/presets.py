@@ -14,8 +14,8 @@ from calm_lm.errors import CalmError
 from calm_lm.files import disk_errors
 from calm_lm.training.config import RunConfig
 
-# `paper` is the default of every field but the backbone; `small` keeps the structure and changes widths,
-# step size and steps.
+# `paper` is the default of every field but the backbone; `small` keeps the structure and changes widths, step size,
+# steps and when reflection joins.
 SMALL: dict[str, Any] = {
     "preset": "small",
     "model": {

@@ -14,6 +14,7 @@ from calm_lm.training.linear import Features, fit_linear
 from calm_lm.training.material import Rows
 
 READER_SCALES = (0.0, 0.3, 1.0)  # of weights that differ by reader; the first leaves only offsets
+WITHOUT_VALID = 1e-1  # a fixed penalty for some thousand standardised features and few texts
 TEXTS_AT_ONCE = 256
 
 
@@ -29,7 +30,9 @@ def fit_probe(probe: LinearProbe, features: Features, train: Rows, valid: Rows |
         return 0
     with_readers = len(probe.weight) > 1
     scales = READER_SCALES if with_readers else READER_SCALES[:1]
-    scale, found, variants = fit_linear(features, train, valid, readers=with_readers, scales=scales)
+    scale, found, variants = fit_linear(
+        features, train, valid, readers=with_readers, scales=scales, without_valid=WITHOUT_VALID
+    )
     fitted = torch.from_numpy(found.weights).view(len(found.weights), -1, found.offsets.shape[1]).permute(1, 2, 0)
     weight = torch.zeros(probe.weight.shape, dtype=fitted.dtype)
     weight[: len(fitted)] = fitted

@@ -190,7 +190,7 @@ def _similarity_views(views: CachedViews, texts: Sequence[str]) -> Tensor:
     if views.sentences is not None:
         return views.sentence_views(texts)
     batches = [views(texts[start : start + 256]) for start in range(0, len(texts), 256)]
-    return torch.cat([weighted_mean(batch.tokens, batch.mask) for batch in batches])
+    return torch.cat([weighted_mean(batch.tokens, batch.mask) for batch in batches]).cpu()
 
 
 def _without_contrast(config: RunConfig, sampler: CultureBalancedSampler) -> TrainConfig:
@@ -220,7 +220,9 @@ def open_run(folder: Path, config: RunConfig, dataset: Dataset, *, resume: bool)
         CalmError: T30 when the folder already holds a run, T31 when a resumed run's configuration or data differ,
             T32 when its `config.yaml` is damaged.
     """
-    facts = {"config": config.model_dump(mode="json"), "data": {"name": dataset.name, "sha256": data_hash(dataset)}}
+    declared = {"licences": list(dataset.licences), "offensive": dataset.offensive}
+    data = {"name": dataset.name, "sha256": data_hash(dataset)} | declared
+    facts = {"config": config.model_dump(mode="json"), "data": data}
     path = folder / "config.yaml"
     if path.exists():
         if not resume:

@@ -198,7 +198,7 @@ class Trainer:
         parts = (rows.shares[at], rows.known[at], rows.cultures[at], drawn.partner)
         targets = Targets(*(part.to(out.draft.device) for part in parts))
         if self.model.manifest.contrast == "reader" and out.dropped is not None:
-            return without_dropped(targets, out.dropped)
+            return without_dropped(targets, out.dropped.to(targets.culture.device))
         return targets
 
     def _load(self, out: TrainingPass) -> dict[str, float]:
