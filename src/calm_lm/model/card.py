@@ -28,9 +28,10 @@ def model_card(manifest: CalmManifest) -> str:
         else "No abstention threshold was fitted."
     )
     lora = manifest.backbone.adapt_layers
-    trained = (
-        "stages over a frozen backbone" if lora is None else f"stages, and LoRA on layers {lora[0] + 1} to {lora[1]}"
-    )
+    stages = "linear probe and stages" if manifest.model.probe else "stages"
+    trained = f"{stages} over a frozen backbone"
+    if lora is not None:
+        trained = f"{stages}, and LoRA on layers {lora[0] + 1} to {lora[1]}"
     return f"""\
 ---
 library_name: calm-lm
