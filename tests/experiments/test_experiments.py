@@ -128,7 +128,7 @@ def test_every_ablation_changes_what_it_says(scripts):
     module = scripts["run_ablations"]
     names = module.variant_names()
     assert names[0] == "full"
-    assert len(names) == 17
+    assert len(names) == 18
     for data in module.DATA:
         recipe = {key: value for key, value in read_recipe(data).items() if key != "data"}
         full = module.variant_config("full", recipe)
