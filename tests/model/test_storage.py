@@ -143,6 +143,17 @@ def test_pushing_is_refused_before_anything_is_written_or_sent(calm, monkeypatch
         calm(licences=licences).push_to_hub("me/model")
 
 
+@pytest.mark.parametrize("name", ["no/such/name", "me/model"])
+def test_a_hub_that_refuses_is_one_clear_error(calm, monkeypatch, name):
+    """The real client: it refuses the first name itself, and finds nobody at the address for the second."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: huggingface_hub.hf_api.HfApi(endpoint="http://127.0.0.1:9"))
+    with pytest.raises(CalmError, match="M29") as refused:
+        calm(licences=("MIT",)).push_to_hub(name)
+    assert "hf auth login" in str(refused.value)
+
+
 def test_pushing_sends_the_saved_folder(calm, monkeypatch):
     import huggingface_hub
 

@@ -131,7 +131,7 @@ def push_model(model: CalmModel, name: str, *, private: bool, accept_licence: bo
     """Upload a saved copy to the hub and return its address.
 
     Raises:
-        CalmError: D8x from the licence gate, before anything is written or sent.
+        CalmError: D8x from the licence gate, before anything is written or sent; M29 when the hub refuses.
     """
     import tempfile
 
@@ -140,11 +140,17 @@ def push_model(model: CalmModel, name: str, *, private: bool, accept_licence: bo
     from calm_lm.data.licences import gate
 
     gate(model.manifest.provenance.licences, accept=accept_licence)
-    api = HfApi()
-    api.create_repo(name, private=private, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         save_model(model, Path(folder))
-        return str(api.upload_folder(repo_id=name, folder_path=folder))
+        try:
+            api = HfApi()
+            api.create_repo(name, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=name, folder_path=folder))
+        except Exception as error:  # the client also raises errors of its transport, which it does not name
+            raise CalmError(
+                "M29", f"the hub did not take the model ({show(str(error).splitlines()[0] if str(error) else '')}).",
+                value=name, fix="log in with `hf auth login`, write the name as OWNER/MODEL, and try again.",
+            ) from error  # fmt: skip
 
 
 def _moved(device: str | None, local_files_only: bool) -> dict[str, Any]:
