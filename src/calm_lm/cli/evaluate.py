@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = ("macro_f1", "cross_entropy")
+SLICED = (*SHOWN, "precision", "f1")
 
 
 def evaluate(
@@ -96,6 +97,11 @@ def show_result(screen: Console, result: dict[str, Any]) -> None:
             verdict = "no clear difference" if low <= 0 <= high else ("CALM is ahead" if better else "CALM is behind")
             size = f"{gap['difference']:+.3f} ({interval(gap['interval'])})"
             screen.print(f"CALM - {name}, {metric.replace('_', ' ')}: {size}, {verdict}", markup=False)
+    for name, part in result["slices"].items():
+        for system, metrics in part["metrics"].items():
+            told = [f"{metric.replace('_', ' ')} {number(metrics[metric]['mean'])}" for metric in SLICED]
+            who = "CALM" if system == "calm" else system
+            screen.print(f"{name}, {part['rows']} rows: {who}: {', '.join(told)}", markup=False)
     for name, reason in result["left_out"].items():
         screen.print(f"Left out: {name}, {reason}", markup=False)
     screen.print(f"Reflection changed {100 * result['revised']:.1f} % of the answers.", markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from calm_lm.culture.blend import Blend
 
@@ -51,6 +51,14 @@ class Example:
         return dict(self.tags).get(name)
 
 
+class Slice(NamedTuple):
+    """A part of the rows that is judged by itself too: those whose `tag` has one of `values`."""
+
+    name: str
+    tag: str
+    values: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Examples by split, with all a run needs to know about where they come from.
@@ -66,6 +74,7 @@ class Dataset:
         citation: one line.
         files: path as published to sha256, of the files that were read.
         notes: what a user must know (dropped rows with counts, substitutes named as such).
+        slices: parts of the rows that results are given for as well.
     """
 
     name: str
@@ -78,6 +87,7 @@ class Dataset:
     citation: str = ""
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
     def __iter__(self) -> Iterator[Example]:
         for rows in self.splits.values():

@@ -12,7 +12,7 @@ from calm_lm.culture.blend import Blend
 from calm_lm.data.example import Dataset
 from calm_lm.data.sources.demo import culture_blind_ceiling
 from calm_lm.evaluation.evaluate import Evaluation
-from calm_lm.evaluation.metrics import METRICS
+from calm_lm.evaluation.metrics import TABLE
 from calm_lm.evaluation.plane import Plane, lay_out, reader_states
 from calm_lm.evaluation.showcase import (
     Abstention,
@@ -180,7 +180,7 @@ def run_demo(
 
 def _table(result: Mapping[str, Any], ceiling: float) -> Table:
     """Scores of every system on one split, and what they amount to in words."""
-    metrics = tuple(metric.name for metric in METRICS)
+    metrics = tuple(metric.name for metric in TABLE)
     systems = [Row(CEILING, tuple(Score(ceiling) if name == "accuracy" else None for name in metrics))]
     fitted = result["baselines"]  # without a sentence encoder some are left out
     systems += [_row(title, fitted[name], metrics) for name, title in BASELINES.items() if name in fitted]
@@ -194,7 +194,7 @@ def _table(result: Mapping[str, Any], ceiling: float) -> Table:
         rows_judged=result["rows"],
         situations=result["groups"],
         metrics=metrics,
-        higher_is_better=tuple(metric.higher_is_better for metric in METRICS),
+        higher_is_better=tuple(metric.higher_is_better for metric in TABLE),
         systems=tuple(systems),
         summary=summarise(found),
         verdicts=(*(lead.sentence() for lead in found), _control(permuted["paired"]["accuracy"])),
@@ -242,7 +242,7 @@ class Lead:
 def leads(result: Mapping[str, Any]) -> tuple[Lead, ...]:
     """CALM and the best baseline on every metric of a table, from the JSON of an evaluation."""
     found = []
-    for metric in METRICS:
+    for metric in TABLE:
         sign = 1 if metric.higher_is_better else -1
         best = max(result["baselines"], key=lambda name: sign * result["baselines"][name][metric.name]["mean"])
         gap = result["paired"][best][metric.name]

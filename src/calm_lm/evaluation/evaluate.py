@@ -18,6 +18,7 @@ from calm_lm.evaluation.controls import shuffle_votes
 from calm_lm.evaluation.metrics import CROSS_ENTROPY
 from calm_lm.evaluation.moderation import moderation_scores, swap_scores
 from calm_lm.evaluation.scores import Judge
+from calm_lm.evaluation.slices import slice_scores
 from calm_lm.evaluation.system import Answers, answer_split, judged_rows, other_readers
 from calm_lm.evaluation.truth import Truth
 from calm_lm.model.calm import CalmModel
@@ -155,6 +156,7 @@ class Evaluation:
             "revised": float(np.mean([answer.revised.mean() for answer in self.answers.values()])),
             "baselines": {name: self.judge.score(systems) for name, systems in others.items()},
             "paired": {name: self.judge.compare(calm, systems) for name, systems in others.items()},
+            "slices": slice_scores(self.dataset.slices, self.rows.examples, self.truth, {"calm": calm} | others),
             "left_out": self.left_out,
             "controls": {},
         }

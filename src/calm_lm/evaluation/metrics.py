@@ -72,6 +72,23 @@ def macro_f1_of(confusion: Floats) -> Floats:
         return np.where(present.any(-1), np.nansum(scores, -1) / present.sum(-1), np.nan)
 
 
+def _positives(p: Floats, truth: Truth) -> Floats:
+    """Whether the positive label is answered and true, answered, true; whether anything is known."""
+    known = truth.labels >= 0
+    answered, true = (p.argmax(1) == truth.positive) & known, (truth.labels == truth.positive) & known
+    return np.stack([answered & true, answered, true, known], 1).astype(np.float64)
+
+
+def _precision(sums: Floats) -> Floats:
+    """0 where the label is never answered, as scikit-learn has it."""
+    return np.where(sums[..., 3] > 0, sums[..., 0] / np.maximum(sums[..., 1], 1.0), np.nan)
+
+
+def _f1(sums: Floats) -> Floats:
+    """0 where the label is neither answered nor true."""
+    return np.where(sums[..., 3] > 0, 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1.0), np.nan)
+
+
 def _surprise(p: Floats, truth: Truth) -> Floats:
     known = truth.shares.sum(1) > 0
     rows = np.zeros((len(p), 2))
@@ -83,8 +100,11 @@ def _surprise(p: Floats, truth: Truth) -> Floats:
 
 ACCURACY = Metric("accuracy", "accuracy", True, _right, _ratio)
 MACRO_F1 = Metric("macro_f1", "macro-F1", True, _confusion, macro_f1_of)
+PRECISION = Metric("precision", "precision", True, _positives, _precision)
+F1 = Metric("f1", "F1", True, _positives, _f1)
 CROSS_ENTROPY = Metric("cross_entropy", "cross-entropy", False, _surprise, _ratio)
-METRICS = (ACCURACY, MACRO_F1, CROSS_ENTROPY)
+TABLE = (ACCURACY, MACRO_F1, CROSS_ENTROPY)  # of a page or a terminal; the JSON has all
+METRICS = (*TABLE, PRECISION, F1)
 
 
 def auroc_of(p: Floats, truth: Truth) -> float:

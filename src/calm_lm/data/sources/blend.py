@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from calm_lm.culture.blend import Blend
-from calm_lm.data.example import Dataset, Example
+from calm_lm.data.example import Dataset, Example, Slice
 from calm_lm.data.groups import hash_share
 from calm_lm.data.registry import Download, RemoteFile, Source
 from calm_lm.data.tables import Row, Table, find, read_table
@@ -46,6 +46,7 @@ CITATION = (
     "Languages. NeurIPS 2024. Multiple choice: Yu, Jeong, Pawar and others. Entangled in Representations. 2025."
 )
 
+RESOURCE_SLICES = tuple(Slice(f"{level} resources", "resource", (level,)) for level in ("high", "mid", "low"))
 _FILE = "blend_resource/blend_resource_based.csv"
 _COLUMNS = (
     "ID",
@@ -100,6 +101,7 @@ def load(folder: Path) -> Dataset:
         citation=CITATION,
         files={path.relative_to(folder).as_posix(): table.sha256, **topic_file},
         notes=tuple(notes),
+        slices=RESOURCE_SLICES,
     )
 
 

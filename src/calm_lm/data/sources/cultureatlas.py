@@ -18,6 +18,7 @@ from calm_lm.culture.blend import Blend
 from calm_lm.data.example import Dataset, Example
 from calm_lm.data.groups import hash_share
 from calm_lm.data.registry import Source
+from calm_lm.data.sources.blend import RESOURCE_SLICES
 from calm_lm.data.tables import Row, find, read_table
 from calm_lm.errors import CalmError
 
@@ -73,6 +74,7 @@ def load(folder: Path) -> Dataset:
         citation=CITATION,
         files={table.path.relative_to(folder).as_posix(): table.sha256 for table in tables},
         notes=tuple(f"{count} {what}" for what, count in counts.items() if count),
+        slices=RESOURCE_SLICES,
     )
 
 

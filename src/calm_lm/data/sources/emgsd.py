@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from calm_lm.culture.blend import Blend
-from calm_lm.data.example import Dataset, Example
+from calm_lm.data.example import Dataset, Example, Slice
 from calm_lm.data.groups import hash_share, near_variants
 from calm_lm.data.registry import Download, RemoteFile, Source
 from calm_lm.data.tables import Row, Table, find, read_table
@@ -41,6 +41,11 @@ CITATION = (
     "Stereotype Detection. arXiv 2409.11579, 2024."
 )
 
+# Unrelated sentences are the easy ones, and most test sentences have a near twin in train.
+SLICES = (
+    Slice("stereotype against neutral", "category", ("stereotype", "neutral")),
+    Slice("no near-identical sentence in train", "variant_in_train", ("no",)),
+)
 _FULL = ("stereotype_type", "text", "category", "data_source", "label")
 _BINARY = "EMGSD_binary.jsonl"
 _RESULTS = "full_results_albertv2.csv"
@@ -261,6 +266,7 @@ def _dataset(
         citation=CITATION,
         files={table.path.relative_to(folder).as_posix(): table.sha256 for table in tables},
         notes=tuple(notes),
+        slices=SLICES,
     )
 
 
