@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
@@ -105,8 +104,6 @@ def test_loading_twice_gives_the_same(data_dir):
 
 
 def test_bundled_data_needs_no_folder(monkeypatch):
-    if importlib.util.find_spec("calm_lm.data.sources.demo") is None:
-        pytest.skip("the demo is not written yet")
     monkeypatch.delenv("CALM_DATA", raising=False)
     assert registry.get("demo").bundled
     assert registry.load("demo").name == "demo"

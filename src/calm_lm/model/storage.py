@@ -146,7 +146,9 @@ def push_model(model: CalmModel, name: str, *, private: bool, accept_licence: bo
             api = HfApi()
             api.create_repo(name, private=private, exist_ok=True)
             return str(api.upload_folder(repo_id=name, folder_path=folder))
-        except Exception as error:  # the client also raises errors of its transport, which it does not name
+        # All that happens here happens at the hub, and the client raises its transport's own errors, whose class
+        # changes with its version; the model was saved before, so that no mistake of ours is taken for the hub's.
+        except Exception as error:
             raise CalmError(
                 "M29", f"the hub did not take the model ({show(str(error).splitlines()[0] if str(error) else '')}).",
                 value=name, fix="log in with `hf auth login`, write the name as OWNER/MODEL, and try again.",
