@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,10 @@ def test_what_a_user_declares_of_a_file_travels_with_the_model(
 ) -> None:
     command = ("train", own_table, *settings, *columns)
     assert calm(*command, "--licence", "CC-BY-NC-4.0", "--offensive", "--out", tmp_path / "declared") == 0
-    assert "CC-BY-NC-4.0: no commercial use" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "CC-BY-NC-4.0: no commercial use" in told
+    following = shlex.split(told.split("Next: calm ")[1].splitlines()[0])
+    assert calm(*following, "--baselines", "none") == 0  # as it stands, with the columns of the file
     facts = json.loads((tmp_path / "declared" / "seed-0" / "model" / "config.json").read_text())["provenance"]
     assert (facts["licences"], facts["offensive"]) == (["CC-BY-NC-4.0"], True)
     judged = ("evaluate", tmp_path / "declared", "--data", own_table, *columns, "--baselines", "none")

@@ -50,6 +50,14 @@ class OwnColumns:
     licence: str | None = None
     offensive: bool = False
 
+    def words(self) -> list[str]:
+        """The columns as options, as one would type them again to judge what was trained on them."""
+        named = {
+            "--text": self.text, "--label": self.label, "--culture": self.culture, "--culture-role": self.role,
+            "--votes": self.votes, "--id": self.id, "--group": self.group, "--split-column": self.split,
+        }  # fmt: skip
+        return [word for option, column in named.items() if column is not None for word in (option, column)]
+
 
 def sampled(dataset: Dataset, rows: int | None) -> Dataset:
     """The data set, or the stratified sample that a configuration asks for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -68,5 +69,7 @@ def train(
     screen.print(f"Run: {folder} (seeds {', '.join(map(str, chosen))})", markup=False)
     for warning in gate(dataset.licences, accept=True):
         screen.print(f"Licence of the data, and so of the model: {warning}", markup=False)
-    own = f" --data {data}" if data_dir is None else f" --data {data} --data-dir {data_dir}"
-    screen.print(f"Next: calm evaluate {folder}{own}", markup=False)
+    words = ["calm", "evaluate", str(folder), "--data", data]
+    words += ["--data-dir", str(data_dir)] if data_dir else []
+    words += columns.words() if options.is_table(data) else []
+    screen.print(f"Next: {shlex.join(words)}", markup=False, soft_wrap=True)
