@@ -1,0 +1,131 @@
+"""A CSV of respondents read in blocks, each column as places in the list of its different values.
+
+Looking up a few different values instead of every cell is what makes a hundred thousand respondents a matter of
+seconds; what does not fit is counted, and the first few are kept with their rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from calm_lm.errors import CalmError, show
+from calm_lm.files import disk_errors
+from calm_lm.survey.codebook import code_of
+
+Ints = npt.NDArray[np.int64]
+
+BLOCK_BYTES = 2 << 20  # of the file at a time
+SHOWN_MISMATCHES = 10
+UNKNOWN = -1  # a group's value that is not known: the respondent falls into no cell
+WRONG = -2  # a value that the codebook does not know
+
+
+@dataclass
+class Mismatches:
+    """What does not fit: how often, and the first few."""
+
+    total: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, column: str, value: str, why: str, rows: Sequence[int]) -> None:
+        """A value of a column that does not fit, in these rows."""
+        self.total += len(rows)
+        room = SHOWN_MISMATCHES - len(self.first)
+        self.first += [f"row {row}, {column}: {show(value)} {why}" for row in rows[:room]]
+
+    def column(self, name: str) -> None:
+        """A column that is not there once."""
+        self.total += 1
+        if len(self.first) < SHOWN_MISMATCHES:
+            self.first.append(f"column {name} is missing")
+
+
+class Column(NamedTuple):
+    """A block's column as places in the list of its different values."""
+
+    values: list[str]
+    places: Ints
+
+    @classmethod
+    def of(cls, array: Any) -> Column:
+        """From a column of a block."""
+        encoded = array.dictionary_encode()
+        return cls([str(each) for each in encoded.dictionary.to_pylist()], encoded.indices.to_numpy().astype(np.int64))
+
+    def through(self, table: Mapping[str, str]) -> Column:
+        """The column of what each value stands for; a value that stands for nothing stays itself."""
+        return Column([table.get(value.strip(), value) for value in self.values], self.places)
+
+    def coded(self, known: Mapping[str, int], wrong: Mismatches, column: str, why: str, numbers: range) -> Ints:
+        """What each row's value is in `known`; those that are not are noted."""
+        return self.lookup([known.get(code_of(value), WRONG) for value in self.values], wrong, column, why, numbers)
+
+    def lookup(self, table: Sequence[int], wrong: Mismatches, column: str, why: str, numbers: range) -> Ints:
+        """What `table` holds for each row's value; where that is `WRONG`, the rows are noted.
+
+        Args:
+            table: for each of `values`, in their order.
+            wrong: takes what does not fit.
+            column: its name.
+            why: what is wrong with such a value.
+            numbers: the rows' lines in the file.
+        """
+        found = np.asarray(table, dtype=np.int64)[self.places]
+        for place, to in enumerate(table):
+            if to == WRONG:
+                at = np.flatnonzero(self.places == place)
+                wrong.add(column, self.values[place], why, [numbers[row] for row in at])
+        return found
+
+
+def read_header(path: Path, column: str) -> tuple[list[str], str]:
+    """The names of the columns, and the sign between them: that with which `column` is found."""
+    with disk_errors(path), path.open("rb") as stream:
+        first = stream.readline(1 << 20)
+    try:
+        line = first.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise _no_csv(path, "its header is no UTF-8 text") from error
+    splits = {sign: [name.strip('"') for name in line.split(sign)] for sign in (",", ";", "\t")}
+    sign = next((sign for sign, names in splits.items() if column in names), max(splits, key=lambda s: len(splits[s])))
+    return splits[sign], sign
+
+
+def read_blocks(path: Path, columns: Sequence[str], delimiter: str) -> Iterator[Any]:
+    """The wanted columns of a CSV as record batches of texts, about two MiB of the file at a time.
+
+    Raises:
+        CalmError: F01 or V49 for a file that cannot be read.
+    """
+    import pyarrow
+    import pyarrow.csv
+
+    options = pyarrow.csv.ConvertOptions(
+        include_columns=list(columns),
+        column_types={name: pyarrow.string() for name in columns},
+        strings_can_be_null=False,
+    )
+    try:
+        # a stream of ours: given a path, pyarrow reads ahead as far as the whole file
+        with (
+            path.open("rb") as stream,
+            pyarrow.csv.open_csv(
+                stream,
+                read_options=pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=options,
+            ) as reader,
+        ):
+            yield from reader
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+        raise _no_csv(path, " ".join(str(error).split())[:150]) from error
+
+
+def _no_csv(path: Path, reason: str) -> CalmError:
+    return CalmError("V49", f"is no readable CSV ({reason}).", file=path, fix="save it as CSV in UTF-8.")

@@ -1,0 +1,1 @@
+"""One file per survey: reads a layout as published, bundles no figure."""

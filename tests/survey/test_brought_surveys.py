@@ -1,0 +1,181 @@
+"""Surveys that a user brings: WVS 7, the Integrated Values Surveys, WorldValuesBench. Every figure is invented."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from calm_lm.errors import CalmError
+from calm_lm.survey.sources import ivs, worldvaluesbench, wvs7
+from calm_lm.survey.sources.bundled import bundled_codebook
+
+WVS_CSV = "F00001-WVS_Cross-National_Wave_7_csv_v6_0.csv"
+IVS_CSV = "Integrated_values_surveys_1981-2022.csv"
+SMALL = "items:\n  Q46: {text: 'Happy?', options: {1: Very, 2: Rather, 3: Little, 4: Not}, scale: ordinal}\n"
+
+
+def wvs_file(folder, write_csv, changes=()):
+    columns = list(wvs7.wvs7_codebook().columns.values())
+    header = ["version", "B_COUNTRY_ALPHA", "A_YEAR", "W_WEIGHT", "S018", "Q260", *columns]
+    rows = [["6", land, 2018, weight, 1, 1, *([1] * len(columns))] for land, weight in (("EGY", 1), ("NIR", 0.5))]
+    rows.append(["6", "EGY", 2018, 3, 1, 2, *([2] * len(columns))])
+    for row, name, value in changes:
+        rows[row][header.index(name)] = value
+    write_csv(folder / WVS_CSV, header, rows)
+    return folder
+
+
+def test_wvs7_with_the_bundled_paraphrases(tmp_path, write_csv):
+    survey = wvs7.load(wvs_file(tmp_path, write_csv, [(0, "Q57", -1), (1, "Q182", -4), (2, "Q254", 5)]))
+    assert len(survey.instrument.items) == 64
+    assert all(item.source == "paraphrase" for item in survey.instrument.items.values())
+    found = {(each.item, each.cell.country): each for each in survey.distributions}
+    assert found["Q46", "EG"].shares == pytest.approx((0.25, 0.75, 0, 0))
+    assert found["Q57", "EG"].missing_share == pytest.approx(0.25)
+    assert ("Q182", "x-northern-ireland") not in found
+    assert found["Q254", "EG"].missing_share == pytest.approx(0.75)  # "not of this nationality"
+    assert found["Q46", "EG"].date == "2018"
+
+
+def test_the_bundled_codebooks_agree_with_what_is_known():
+    book = wvs7.wvs7_codebook()
+    known = {f"Q{at}": size for first, last, size in wvs7.SKELETON for at in range(first, last + 1)}
+    assert {item.id: len(item.options) for item in book.items} == {item.id: known[item.id] for item in book.items}
+    assert {f"Q{at}" for at in (46, 57, 45, 209, 164, 182, 184, 254, 154, 155, 8, 14, 15, 17)} <= set(book.columns)
+    assert set(bundled_codebook("ivs.yaml").columns) == {
+        "A008", "A165", "E018", "E025", "F063", "F118", "F120", "G006", "Y002", "Y003",
+    }  # fmt: skip
+
+
+def test_wvs7_with_a_users_codebook(tmp_path, write_csv):
+    wvs_file(tmp_path, write_csv)
+    (tmp_path / "codebook.yaml").write_text(SMALL, encoding="utf-8")
+    survey = wvs7.load(tmp_path)
+    assert [item.text for item in survey.instrument.items.values()] == ["Happy?"]
+    (tmp_path / "codebook.yaml").write_text(SMALL.replace(", 4: Not", ""), encoding="utf-8")
+    with pytest.raises(CalmError, match="V54") as caught:
+        wvs7.load(tmp_path)
+    assert caught.value.field == "Q46"
+    (tmp_path / "codebook.yaml").unlink()
+    (tmp_path / "codebook.csv").write_text("id,text,options,scale\nQ49,Content?,1..10,ordinal\n", encoding="utf-8")
+    assert list(wvs7.load(tmp_path).instrument.items) == ["Q49"]
+
+
+def test_the_template_is_a_codebook_to_fill(tmp_path):
+    filled = wvs7.codebook_template().replace('text: ""', "text: filled")
+    path = tmp_path / "codebook.yaml"
+    path.write_text(filled, encoding="utf-8")
+    items = {item.id: item for item in wvs7.wvs7_codebook(path).items}
+    assert len(items) == sum(last - first + 1 for first, last, _ in wvs7.SKELETON)
+    assert items["Q94"].codes == ("0", "1", "2")
+    assert items["Q152"].scale == "nominal"
+    assert len(yaml.safe_load(filled)["items"]) == len(items)
+
+
+def test_wvs7_mismatches(tmp_path, write_csv):
+    wvs_file(tmp_path, write_csv, [(0, "Q46", 9), (1, "B_COUNTRY_ALPHA", "Egypt"), (2, "W_WEIGHT", "-1")])
+    with pytest.raises(CalmError, match="V51") as caught:
+        wvs7.load(tmp_path)
+    for told in ("3 cells", "row 2, Q46: '9'", "row 3, B_COUNTRY_ALPHA: 'Egypt'", "row 4, W_WEIGHT: '-1'"):
+        assert told in str(caught.value)
+    (tmp_path / f"second-{WVS_CSV}").write_text("a\n", encoding="utf-8")
+    with pytest.raises(CalmError, match="V53"):
+        wvs7.load(tmp_path)
+
+
+def test_ivs_keeps_waves_apart_and_reads_the_negative_values_of_its_index(tmp_path, write_csv):
+    items = list(bundled_codebook("ivs.yaml").columns.values())
+    header = ["S002VS", "S003", "S017", "S020", *items]
+    y3 = len(header) - 1
+    rows = [[wave, land, "1.0", year, *([1] * len(items))] for wave, land, year in
+            ((5, 818, 2008), (7, 818, 2018), (7, "909.0", 2018))]  # fmt: skip
+    rows[0][y3], rows[1][y3], rows[2][y3] = -2, "-1.0", -5
+    write_csv(tmp_path / IVS_CSV, header, rows)
+    survey = ivs.load(tmp_path)
+    found = {(each.item, each.cell.country, each.wave): each for each in survey.distributions}
+    assert found["Y003", "EG", "5"].shares == (1, 0, 0, 0, 0)
+    assert found["Y003", "EG", "7"].shares == (0, 1, 0, 0, 0)
+    assert ("Y003", "x-northern-ireland", "7") not in found
+    assert (found["A008", "EG", "5"].date, found["A008", "EG", "7"].date) == ("2008", "2018")
+    assert survey.left_out == {"items without a valid answer in a cell": 1}
+
+
+def test_ivs_codebook_of_a_user(tmp_path, write_csv):
+    (tmp_path / "codebook.yaml").write_text(
+        "items:\n  A009: {text: 'Healthy?', options: 1..5, scale: ordinal}\n", encoding="utf-8"
+    )
+    write_csv(tmp_path / IVS_CSV, ["S002VS", "S003", "S017", "S020", "A009"], [[7, 818, 1, 2018, 5]])
+    assert ivs.load(tmp_path).distributions[0].shares == (0, 0, 0, 0, 1)
+
+
+def bench(folder, **changes):
+    files = {
+        "codebook.json": json.dumps(
+            {
+                "Q1": {"question": "Tea?", "choices": {"1": "Yes", "2": "No", "-1": "Don't know", "-4": "Not asked"}},
+                "Q2": {"question": "Year?", "choices": None},
+            }
+        ),
+        "question_metadata.json": json.dumps(
+            {"Q1": {"answer_data_type": "ordinal"}, "Q2": {"answer_data_type": "continuous"}}
+        ),
+        "value_qa.tsv": "D_INTERVIEW\tQ1\tQ2\n1\t1\t9\n2\t2\t9\n3\t-1\t9\n4\t1\t9\n5\t-4\t9\n",
+        "demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n2\tEgypt\n3\tEgypt\n4\tGreat Britain\n5\tEgypt\n",
+    }
+    for name, text in {**files, **changes}.items():
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_worldvaluesbench(tmp_path):
+    survey = worldvaluesbench.load(bench(tmp_path))
+    egypt, britain = survey.distributions
+    assert (egypt.cell.country, egypt.shares, egypt.n, egypt.weighted) == ("EG", (0.5, 0.5), 2, False)
+    assert egypt.missing_share == pytest.approx(1 / 3)
+    assert britain.cell.country == "GB"
+    assert survey.left_out == {
+        "answers of people who were not asked": 1,
+        "columns without an ordinal or nominal question": 1,
+    }
+    split = tmp_path / "full" / "test"
+    split.mkdir(parents=True)
+    for name in ("value_qa.tsv", "demographic_qa.tsv"):
+        (tmp_path / name).rename(split / name)
+    assert worldvaluesbench.load(split).distributions == survey.distributions
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"codebook.json": None}, "V55"),
+        ({"codebook.json": "[]"}, "V56"),
+        ({"codebook.json": "{"}, "V35"),
+        ({"codebook.json": '{"Q1": {"choices": {"1": "Yes", "2": "No"}}}'}, "V56"),
+        ({"codebook.json": '{"Q1": {"question": "?", "choices": ["Yes"]}}'}, "V56"),
+        ({"question_metadata.json": '{"Q1": 3}'}, "V56"),
+        ({"value_qa.tsv": "ID\tQ1\n1\t1\n"}, "V36"),
+        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n1\t7\n"}, "V51"),
+        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n99\t1\n"}, "V51"),
+        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n"}, "V52"),
+        ({"demographic_qa.tsv": "D_INTERVIEW\n1\n"}, "V36"),
+        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n1\tEgypt\n"}, "V57"),
+        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\t \n"}, "V57"),
+        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\n"}, "V57"),
+        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tAtlantis\n"}, "V51"),
+    ],
+)
+def test_worldvaluesbench_mistakes(tmp_path, changes, code):
+    with pytest.raises(CalmError, match=code):
+        worldvaluesbench.load(bench(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("name", ["wvs7.yaml", "ivs.yaml"])
+def test_bundled_codebooks_hold_no_figures(name):
+    """Codes are whole numbers, options words or numbers of a scale; nothing looks like a share."""
+    path = Path(ivs.__file__).parent / name
+    assert not re.search(r"%|\d\.\d", path.read_text(encoding="utf-8"))
