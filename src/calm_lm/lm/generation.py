@@ -133,7 +133,7 @@ def _check_injection(inject: Injection, trunk: Trunk, n: int) -> None:
 
 
 def _continue_batch(model: Any, ids: Tensor, mask: Tensor, max_new_tokens: int, fill: int) -> list[list[int]]:
-    """New token ids of each row of a left-padded batch; rows that end early are padded with `fill`."""
+    """New token ids of each row of a left-padded batch, up to its end token; what follows that is padding."""
     with quiet_libraries():
         output = model.generate(
             input_ids=ids.to(model.device),
@@ -142,5 +142,17 @@ def _continue_batch(model: Any, ids: Tensor, mask: Tensor, max_new_tokens: int, 
             do_sample=False,
             pad_token_id=fill,
         )
-    new: list[list[int]] = output[:, ids.shape[1] :].tolist()
-    return new
+    ends = end_tokens(model)
+    return [until_end(row, ends) for row in output[:, ids.shape[1] :].tolist()]
+
+
+def end_tokens(model: Any) -> set[int]:
+    """The tokens that end a model's answer."""
+    ends = model.generation_config.eos_token_id
+    return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+
+def until_end(tokens: list[int], ends: set[int]) -> list[int]:
+    """A row's own tokens up to its end token; what follows pads it to its neighbours' length."""
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    return tokens if end is None else tokens[: end + 1]
