@@ -11,6 +11,7 @@ import torch
 from calm_lm.baselines.prompt import CALIBRATION_ROWS, _some
 from calm_lm.baselines.registry import get_baseline
 from calm_lm.baselines.wordings import WORDINGS, wording_of
+from calm_lm.lm.protocol import OptionScores
 from calm_lm.stats.probability import softmax
 
 
@@ -30,7 +31,7 @@ class Scripted:
     def score_options(self, prompts, options):
         self.prompts += prompts
         return [
-            torch.tensor([self.favour(prompt, option) for option in row])
+            OptionScores(torch.tensor([self.favour(prompt, option) for option in row]), torch.ones(len(row)))
             for prompt, row in zip(prompts, options, strict=True)
         ]
 

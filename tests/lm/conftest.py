@@ -100,12 +100,6 @@ def own_cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded_lm() -> HuggingFaceLM:
-    """The embedded backbone, from the user's own cache (converted once, about 35 s)."""
-    return HuggingFaceLM.load("embedded")
-
-
-@pytest.fixture(scope="session")
 def embedded_encoder() -> MeanPoolEncoder:
     return MeanPoolEncoder.load("embedded")
 

@@ -35,7 +35,9 @@ def test_cached_states_continue_and_train(embedded_lm, texts):
 def test_it_is_a_language_model(embedded_lm):
     assert " Paris" in embedded_lm.generate(["The capital of France is"], max_new_tokens=4)[0]
     assert "Paris" in embedded_lm.generate(["What is the capital of France?"], max_new_tokens=12, chat=True)[0]
-    scores = embedded_lm.score_options(["The capital of France is"], [[" Paris", " Berlin", " purple elephants"]])[0]
+    scores = embedded_lm.score_options(["The capital of France is"], [[" Paris", " Berlin", " purple elephants"]])[
+        0
+    ].sums
     assert scores.argmax().item() == 0
     assert scores.argmin().item() == 2
 

@@ -68,7 +68,7 @@ class _Asker:
         prompts = [self.wording.prompt(text, person, order) for text, person in asked for order in orders]
         options = [f" {answer}" for answer in self.wording.answers]
         found = self.given.pretrained.lm.score_options(prompts, [options] * len(prompts))
-        return list(torch.stack(found).view(len(asked), len(orders), -1).mean(1))
+        return list(torch.stack([scores.sums for scores in found]).view(len(asked), len(orders), -1).mean(1))
 
     def _whom(self, weights: Tensor) -> str:
         """The reader's country (of a blend the largest share's), empty for nobody."""

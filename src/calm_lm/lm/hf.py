@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Self
 
 import torch
@@ -18,7 +19,8 @@ from calm_lm.lm.generation import drop_sampling_defaults, generate
 from calm_lm.lm.loading import load_tokenizer, load_weights
 from calm_lm.lm.lora import Lora
 from calm_lm.lm.options import score_options
-from calm_lm.lm.protocol import Injection, ModelIdentity, TokenStates
+from calm_lm.lm.protocol import Injection, ModelIdentity, OptionScores, TokenStates
+from calm_lm.lm.shared_prefix import shared_reach
 from calm_lm.lm.tokens import apply_chat, read_window, tokenize, tokenize_prompts
 from calm_lm.lm.trunk import Trunk
 
@@ -152,18 +154,32 @@ class HuggingFaceLM:
 
     def score_options(
         self, prompts: Sequence[str], options: Sequence[Sequence[str]], *, batch_tokens: int = 2048
-    ) -> list[Tensor]:
+    ) -> list[OptionScores]:
         """Summed log-probability of each option's tokens after its prompt; see `calm_lm.lm.options`.
 
+        What the prompts and options of one call share is read once, if a first try shows that this model gives
+        the same numbers then (`calm_lm.lm.shared_prefix`).
+
+        Args:
+            prompts: N prompts.
+            options: for each prompt, its options.
+            batch_tokens: bound on a batch's padded tokens.
+
         Returns:
-            For each prompt a float32 tensor [n_options] on the CPU, in nats, not normalised by length.
+            For each prompt the sums and token counts of its options [n_options], on the CPU.
 
         Raises:
             CalmError: L14, L25, L26 for unreadable, empty or too long texts, L30 for a model without a head.
         """
         self._require_head()
         return score_options(
-            self.model, self.tokenizer, prompts, options, window=self.window, batch_tokens=batch_tokens
+            self.model,
+            self.tokenizer,
+            prompts,
+            options,
+            window=self.window,
+            reach=self._shared_reach,
+            batch_tokens=batch_tokens,
         )
 
     def generate(
@@ -250,6 +266,11 @@ class HuggingFaceLM:
     def without_lora(self) -> AbstractContextManager[None]:
         """A block in which the model is the pretrained one; its states may be cached under the frozen weights' name."""
         return nullcontext() if self._lora is None else self._lora.paused()
+
+    @cached_property
+    def _shared_reach(self) -> int:
+        """Up to how many tokens shared tokens may be read once; tried on the first use."""
+        return shared_reach(self.model, self.tokenizer, self.window)
 
     def _require_head(self) -> None:
         if self.model.get_output_embeddings() is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:  # who only asks an endpoint needs no torch
+    from torch import Tensor
 
 
 class TokenStates(NamedTuple):
@@ -43,6 +44,26 @@ class ModelIdentity:
     licence: str
 
 
+class OptionScores(NamedTuple):
+    """How likely a model finds each option after its prompt.
+
+    Attributes:
+        sums: float32 [n_options], log-probability of the option's tokens, summed, in nats, 0 or below.
+        tokens: int64 [n_options], how many tokens were summed, at least 1.
+    """
+
+    sums: Tensor
+    tokens: Tensor
+
+    def per_token(self) -> Tensor:
+        """Mean log-probability of an option's tokens, float32 [n_options].
+
+        Normalised by the model's own tokens, not by bytes or characters, so it is comparable between the options
+        of one model, not between tokenizers. Where the border to the prompt was merged, the merged token counts.
+        """
+        return self.sums / self.tokens
+
+
 class Injection(NamedTuple):
     """A shift of every token's state at the output of one layer.
 
@@ -70,8 +91,8 @@ class LanguageModel(Protocol):
         """States of the given layers for one batch of texts; layers above the highest are not run."""
         ...
 
-    def score_options(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> list[Tensor]:
-        """For each prompt, the summed log-probability of each option's tokens after it, [n_options]."""
+    def score_options(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> list[OptionScores]:
+        """For each prompt, the summed log-probability of each option's tokens after it."""
         ...
 
     def generate(
