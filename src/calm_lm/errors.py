@@ -66,3 +66,7 @@ class CalmError(Exception):
         ]
         where = f"{', '.join(place)}: " if place else ""
         return f"[{self.code}] {where}{self.problem} Fix: {self.fix}"
+
+
+class UnavailableError(CalmError):
+    """What is asked for cannot be had with this model or this data; where more was asked for, the rest goes on."""

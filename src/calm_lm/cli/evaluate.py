@@ -1,4 +1,4 @@
-"""`calm evaluate`: a run beside every baseline and its controls, as tables and JSON."""
+"""`calm evaluate`: a run beside every baseline on the rows of a data set, or any model through a suite of tasks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,53 @@ SLICED = (*SHOWN, "precision", "f1")
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder, or the folder of a saved model.")],
-    data: Annotated[str, typer.Option(help="A registered name or your own table.")],
-    split: Annotated[str, typer.Option(help="The rows that are judged.")] = "test",
+    model: Annotated[
+        str, typer.Argument(help="A run, a model's folder, embedded, hf:NAME, adapter:DIR or openai:MODEL@URL.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="A run on rows: a registered name or your own table.", show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option(help="With --data: the rows that are judged.")] = "test",
     baselines: Annotated[
-        str, typer.Option(help="Names or groups (frozen, prompt, lora), comma-separated, or none.")
+        str, typer.Option(help="With --data: names or groups (frozen, prompt, lora), or none.")
     ] = "frozen",
-    controls: Annotated[bool, typer.Option("--shuffled-votes", help="Also retrain on shuffled votes (slow).")] = False,
+    controls: Annotated[
+        bool, typer.Option("--shuffled-votes", help="With --data: also retrain on shuffled votes (slow).")
+    ] = False,
+    suite: Annotated[
+        str | None, typer.Option(help="Any model on a suite of tasks: core, full, toy.", show_default=False)
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Tasks by name or YAML file, comma-separated.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Suite: folder of the report.", show_default=False)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Suite: go on in that folder.")] = False,
+    conditions: Annotated[
+        str | None,
+        typer.Option(help="Suite: such as neutral,persona+country@ar!reasoning.", show_default=False),
+    ] = None,
+    items: Annotated[int | None, typer.Option(help="Suite: items a task.", show_default="the suite's")] = None,
+    seed: Annotated[int, typer.Option(help="Suite: of samples and orders.")] = 0,
+    judge: Annotated[
+        str | None, typer.Option(help="Suite: the model that judges free text.", show_default=False)
+    ] = None,
+    trained_on: Annotated[
+        str | None,
+        typer.Option(help="Suite: look for these training rows in the questions.", show_default=False),
+    ] = None,
+    stop_rule: Annotated[
+        Path | None, typer.Option(help="Suite: thresholds stated before the run (YAML).", show_default=False)
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Suite: an earlier report to compare with.", show_default=False)
+    ] = None,
+    allow_language: Annotated[
+        bool, typer.Option("--allow-unsupported-language", help="Suite: ask in languages the model does not claim.")
+    ] = False,
+    samples: Annotated[int, typer.Option(help="Endpoint: answers drawn to each question.", min=1)] = 5,
+    connections: Annotated[int, typer.Option(help="Endpoint: requests at once.", min=1)] = 8,
+    timeout: Annotated[float, typer.Option(help="Endpoint: seconds for one request.", min=0.1)] = 60.0,
+    retries: Annotated[int, typer.Option(help="Endpoint: of one request.", min=0)] = 6,
     json: options.Json = None,
     data_dir: options.DataDir = None,
     text: options.Text = "text",
@@ -37,8 +77,38 @@ def evaluate(
     group: options.Group = None,
     split_column: options.Split = None,
 ) -> None:
-    """Judge a run against the people who labelled the rows."""
+    """Judge a run on labelled rows (--data), or any model beside people and baselines (--suite)."""
+    if (data is None) == (suite is None and tasks is None):
+        raise CalmError(
+            "R12", "say on what: rows of a data set, or a suite of tasks.", field="--data, --suite",
+            fix="write --data crehate for a run, or --suite core --out REPORT for any model; not both.",
+        )  # fmt: skip
+    if data is None:
+        from calm_lm.cli.suite import SuiteArguments, run
+
+        run(model, SuiteArguments(
+            suite=suite, tasks=tasks, out=out, resume=resume, conditions=conditions, items=items, seed=seed,
+            samples=samples, connections=connections, timeout=timeout, retries=retries, allow_language=allow_language,
+            stop_rule=stop_rule, against=against, judge=judge, trained_on=trained_on,
+            data_dir=data_dir, json=json,
+        ))  # fmt: skip
+        return
     columns = options.OwnColumns(text, label, culture, culture_role, votes, id_column, group, split_column)
+    judge_rows(Path(model), data, split, baselines, columns, shuffled=controls, data_dir=data_dir, json=json)
+
+
+def judge_rows(
+    run: Path,
+    data: str,
+    split: str,
+    baselines: str,
+    columns: options.OwnColumns,
+    *,
+    shuffled: bool,
+    data_dir: Path | None,
+    json: Path | None,
+) -> None:
+    """A run beside every baseline and its controls, on the rows of a data set."""
     from calm_lm.baselines.registry import baseline_names
     from calm_lm.cli.display import console, live_progress
     from calm_lm.evaluation.evaluate import Evaluation
@@ -48,8 +118,8 @@ def evaluate(
     from calm_lm.training.open_run import run_config, run_manifest, seed_folders
 
     names = [] if baselines == "none" else baseline_names(baselines)
-    folders = seed_folders(model)
-    config = run_config(model)
+    folders = seed_folders(run)
+    config = run_config(run)
     with live_progress() as live:
         models = {
             seed: CalmModel.from_pretrained(folder, local_files_only=options.is_offline())
@@ -62,14 +132,14 @@ def evaluate(
         judged = Evaluation(models, config, dataset, split, norms=open_norms(config.norms), progress=live.tell)
         judged.add_baselines(names)
         result = judged.result()
-        if controls:
+        if shuffled:
             if not config.readers or not result["controls"]:
                 raise CalmError(
                     "R05", "votes are shuffled across readers, and this run has none.", field="--shuffled-votes",
                     fix="leave the option out.",
                 )  # fmt: skip
             result["controls"]["shuffled_votes"] = judged.shuffled_votes()
-    result["manifest"] = run_manifest(model) | {"run": str(model), "config": config.model_dump(mode="json")}
+    result["manifest"] = run_manifest(run) | {"run": str(run), "config": config.model_dump(mode="json")}
     show_result(console(), result)
     if json is not None:
         write_json(json, result)

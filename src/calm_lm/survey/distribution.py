@@ -14,6 +14,7 @@ from calm_lm.stats.arrays import Floats
 from calm_lm.survey.cell import Cell
 from calm_lm.survey.item import SurveyItem
 
+NOT_ONE = "V12"  # the code of shares that do not sum to one
 SUM_TOLERANCE = 0.02  # published shares are rounded: ten of them may miss one by a percentage point or two
 
 
@@ -94,7 +95,7 @@ class ResponseDistribution:
         total = math.fsum(shares.values())
         if abs(total - 1) > SUM_TOLERANCE:
             raise CalmError(
-                "V12", "the shares do not sum to one.", file=file, row=row, field=f"{item.id}, {cell.name}",
+                NOT_ONE, "the shares do not sum to one.", file=file, row=row, field=f"{item.id}, {cell.name}",
                 value=round(total, 6), fix="give shares of all answers (percentages divided by 100).",
             )  # fmt: skip
         return cls.from_counts(

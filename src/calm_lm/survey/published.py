@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.survey.registry import DATA_DIR_VARIABLE
 from calm_lm.survey.sources import iw_map
 from calm_lm.survey.sources.country_tables import CountryTable, load_hofstede, load_wvs7_factors
@@ -49,13 +49,13 @@ class Published:
         """
         given = _given(data_dir)
         if given is None:
-            raise CalmError(
+            raise UnavailableError(
                 "E22", f"{self.title} is read from a folder of data sets, and none was given.", field="--data-dir",
                 fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {self.obtain}",
             )  # fmt: skip
         found = self._find(given)
         if found is None:
-            raise CalmError(
+            raise UnavailableError(
                 "E23", f"{self.title} is not there: looked for {self.sign} in {given / self.folder} and {given}.",
                 file=given, fix=self.obtain,
             )  # fmt: skip

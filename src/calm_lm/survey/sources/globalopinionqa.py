@@ -29,7 +29,7 @@ from calm_lm.files import sha256_bytes
 from calm_lm.survey.answers import is_no_answer, is_total, scale_order, starts_high
 from calm_lm.survey.cell import Cell
 from calm_lm.survey.countries import country_id
-from calm_lm.survey.distribution import ResponseDistribution
+from calm_lm.survey.distribution import NOT_ONE, ResponseDistribution
 from calm_lm.survey.instrument import Instrument, Survey
 from calm_lm.survey.item import Option, SurveyItem
 from calm_lm.survey.reading import find_file, literal, number, read_json, read_lines
@@ -189,7 +189,7 @@ def _distribution(
     try:
         return ResponseDistribution.from_shares(item, cell, shares, file=answers.file, row=answers.row)
     except CalmError as error:
-        if error.code != "V12":
+        if error.code != NOT_ONE:
             raise
         left_out["distributions whose shares do not sum to one"] += 1
         return None

@@ -98,7 +98,8 @@ def load_projection(path: Path) -> Projection:
     try:
         return Projection(**per_item, rc1=value["rc1"], rc2=value["rc2"], se=value["se"], sec=value["sec"])
     except CalmError as error:
-        raise CalmError(error.code, error.problem, fix=_FIX, file=path, field=error.field) from error
+        code = error.code
+        raise CalmError(code, error.problem, fix=_FIX, file=path, field=error.field) from error
 
 
 def _reordered(path: Path, name: str, values: Any, order: Iterable[int]) -> list[Any]:

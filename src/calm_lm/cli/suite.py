@@ -1,0 +1,129 @@
+"""`calm evaluate MODEL --suite`: any model beside people and baselines, as a page, tables and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calm_lm.cli import options
+from calm_lm.errors import CalmError
+
+if TYPE_CHECKING:
+    from calm_lm.evaluation.tasks.spec import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteArguments:
+    """The words of a command line that are about a suite."""
+
+    suite: str | None
+    tasks: str | None
+    out: Path | None
+    resume: bool
+    conditions: str | None
+    items: int | None
+    seed: int
+    samples: int
+    connections: int
+    timeout: float
+    retries: int
+    allow_language: bool
+    stop_rule: Path | None
+    against: Path | None
+    judge: str | None
+    trained_on: str | None
+    data_dir: Path | None
+    json: Path | None
+
+
+def run(model: str, given: SuiteArguments) -> None:
+    """Ask, score, write the report, print its tables."""
+    from calm_lm.cli.display import console, live_progress
+    from calm_lm.cli.report_display import show_report
+    from calm_lm.evaluation.against import compare_reports
+    from calm_lm.evaluation.asking.asker import Asker
+    from calm_lm.evaluation.asking.conditions import parse_conditions
+    from calm_lm.evaluation.asking.open_subject import OpenOptions, open_subject
+    from calm_lm.evaluation.pages.report import render_report
+    from calm_lm.evaluation.suite import ANSWERS, SuiteOptions, conditions_of, run_suite
+    from calm_lm.evaluation.verdict import judge as judge_rules
+    from calm_lm.evaluation.verdict import read_rules
+    from calm_lm.files import write_json, write_text
+    from calm_lm.lm.answer_cache import AnswerCache
+    from calm_lm.training.norm_sources import open_norms
+
+    out = check_out(given.out, resume=given.resume)
+    suite = chosen_suite(given)
+    conditions = conditions_of(suite, parse_conditions((given.conditions or "").split(",") if given.conditions else ()))
+    rules = None if given.stop_rule is None else read_rules(given.stop_rule)  # stated before anything is asked
+    opening = OpenOptions(
+        offline=options.is_offline(), samples=given.samples, connections=given.connections, timeout=given.timeout,
+        retries=given.retries,
+    )  # fmt: skip
+    norms = open_norms("bundled") if any(each.culture == "norms" for each in conditions) else None
+    trained_on = None
+    if given.trained_on is not None:
+        trained_on = options.load_data(given.trained_on, given.data_dir, options.OwnColumns())
+    chosen = SuiteOptions(out, conditions, given.data_dir, given.seed, given.allow_language, trained_on)
+    with live_progress() as live, AnswerCache(out / ANSWERS) as cache:
+        subject = open_subject(model, opening, cache, lambda line: live.tell(line, 0, 0))
+        judge = None
+        if given.judge is not None:
+            asked = open_subject(given.judge, opening, cache, lambda line: live.tell(line, 0, 0))
+            judge = Asker(asked, cache, live.tell)
+        report = run_suite(subject, suite, chosen, cache, norms=norms, judge=judge, progress=live.tell)
+    write_json(out / "report.json", report)
+    if given.against is not None:
+        report["against"] = compare_reports(out, given.against)
+    if rules is not None:
+        report["stop_rule"] = judge_rules(rules, report)
+    write_json(out / "report.json", report)
+    write_text(out / "report.html", render_report(report))
+    if given.json is not None:
+        write_json(given.json, report)
+    show_report(console(), report)
+    console().print(f"The report: {out / 'report.html'} (and report.json beside it)", markup=False, soft_wrap=True)
+
+
+def check_out(out: Path | None, *, resume: bool) -> Path:
+    """The report's folder; answers that lie there are used again only when that is wanted.
+
+    Raises:
+        CalmError: R08 without a folder, R09 for one that holds answers already.
+    """
+    if out is None:
+        raise CalmError(
+            "R08", "a suite needs a folder for its report and answers.", field="--out", fix="add --out REPORT."
+        )
+    if not resume and (out / "answers.sqlite").exists():
+        raise CalmError(
+            "R09", "holds the answers of an earlier run.", file=out, fix="add --resume to go on there, or name another."
+        )
+    return out
+
+
+def chosen_suite(given: SuiteArguments) -> Suite:
+    """The suite by name, cut to the tasks and sizes asked for; tasks alone make a suite of their own."""
+    from calm_lm.evaluation.tasks.spec import Suite, Wanted, load_suite, load_task
+
+    if given.suite is not None:
+        suite = load_suite(given.suite)
+        if given.tasks is not None:
+            wanted = [name.strip() for name in given.tasks.split(",")]
+            for name in wanted:
+                if name not in [each.task.name for each in suite.tasks]:
+                    raise CalmError(
+                        "R10", f"is no task of the suite {suite.name}.", field="--tasks", value=name,
+                        fix=f"use {', '.join(each.task.name for each in suite.tasks)}, or leave --suite out.",
+                    )  # fmt: skip
+            suite = replace(suite, tasks=tuple(each for each in suite.tasks if each.task.name in wanted))
+    else:
+        names = [name.strip() for name in (given.tasks or "").split(",") if name.strip()]
+        standard = load_suite("toy").conditions
+        suite = Suite("chosen", "Tasks chosen by name.", standard, tuple(Wanted(load_task(name)) for name in names))
+    if given.items is not None:
+        if given.items < 1:
+            raise CalmError("R11", "is no number of items.", field="--items", value=given.items, fix="write 1 or more.")
+        suite = replace(suite, tasks=tuple(replace(each, items=given.items) for each in suite.tasks))
+    return suite

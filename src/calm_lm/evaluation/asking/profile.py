@@ -1,0 +1,67 @@
+"""The full profile of a place, in plain words: its languages, and where its people lie on the cultural map.
+
+Languages come from CLDR. Values come from the user's own copy of the Inglehart-Welzel points, as ordinal phrases by
+thirds of all places on the map (after CLCA, arXiv 2504.02953, which words dimensions that way; cut points and wording
+are ours). Without that copy the profile has the languages alone, and the report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calm_lm.culture.ids import display_name, kind, languages
+
+FOLDER, POINTS = "iw-cultural-map", "country_coords.json"
+PHRASES = (
+    ("people there stress economic and physical security more than those of most places",
+     "people there give middling weight to self-expression",
+     "people there stress self-expression, tolerance and taking part more than those of most places"),
+    ("people there hold to religion, family and authority more than those of most places",
+     "people there lie between traditional and secular values",
+     "people there lean to secular and rational values more than those of most places"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """What may be told of places.
+
+    Attributes:
+        points: two coordinates by culture id; empty without the user's copy of the map.
+    """
+
+    points: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def read(cls, data_dir: Path | None) -> Profiles:
+        """With the cultural map where it lies in the data folder."""
+        from calm_lm.survey.sources.iw_map import load
+
+        folder = None if data_dir is None else data_dir / FOLDER
+        if folder is None or not (folder / POINTS).is_file():
+            return cls({})
+        return cls({name: (point.x, point.y) for name, point in load(folder).points.items()})
+
+    def facts(self, culture: str) -> tuple[str, ...]:
+        """Plain phrases, most general first; a community has none but its own description."""
+        found = [f"their languages are {', '.join(_languages(culture))}"] if _languages(culture) else []
+        if culture in self.points:
+            table = np.asarray(list(self.points.values()))
+            for axis, phrases in enumerate(PHRASES):
+                cuts = np.quantile(table[:, axis], [1 / 3, 2 / 3])
+                found.append(phrases[int(np.searchsorted(cuts, self.points[culture][axis], side="right"))])
+        return tuple(found)
+
+
+def _languages(culture: str) -> list[str]:
+    """English names of a country's official languages (CLDR)."""
+    if kind(culture) != "country":
+        return [] if kind(culture) == "community" else [display_name(culture)]
+    from babel.languages import get_official_languages
+
+    codes = (code.split("_")[0] for code in get_official_languages(culture, de_facto=True))
+    return list(dict.fromkeys(languages().get(code, code) for code in codes))

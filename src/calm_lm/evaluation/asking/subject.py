@@ -1,0 +1,214 @@
+"""The model under test: local models, whose probabilities are read, and endpoints, which are sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from calm_lm.errors import UnavailableError
+from calm_lm.evaluation.asking.parse import REFUSAL_OPENINGS, read_reply
+from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Likelihood, Open, OpenAnswer, Prompt
+from calm_lm.evaluation.asking.wording import phrases_of
+from calm_lm.lm.chat import ChatModel, ChatReply, ChatRequest, Message
+from calm_lm.lm.hf import HuggingFaceLM
+from calm_lm.lm.likelihood import score_texts
+from calm_lm.lm.local_chat import LocalChat
+from calm_lm.lm.protocol import ModelIdentity, OptionScores
+from calm_lm.lm.render import render_turn
+
+REASON_TOKENS = 80
+ANSWER_TOKENS = 24  # a label, or the longest option in words, with a lead
+ENOUGH_DECLINED = 0.5  # from this refused share on the leak is read
+
+
+class Subject(Protocol):
+    """A model that can be asked.
+
+    Attributes:
+        title: as a table calls it.
+        identity: which weights, or which endpoint.
+        exact: probabilities are read; otherwise answers are sampled.
+        settings: what of the way it is asked enters the cache key.
+    """
+
+    title: str
+    identity: ModelIdentity
+    exact: bool
+    settings: dict[str, Any]
+
+    def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
+        """Answer each presentation."""
+        ...
+
+    def write(self, questions: Sequence[Open]) -> list[OpenAnswer]:
+        """Write texts."""
+        ...
+
+    def likelihood(self, texts: Sequence[str]) -> list[Likelihood]:
+        """Log-probability of whole texts, in nats.
+
+        Raises:
+            CalmError: E37 where the model does not tell.
+        """
+        ...
+
+
+class LocalSubject:
+    """A causal model in this process: the exact probability of every option.
+
+    The prompt goes through the model's chat template where it has one. An option's probability is that of its label
+    (or its text, where options have no label); shares are those of the options among themselves.
+
+    Args:
+        lm: the model.
+        title: as a table calls it.
+    """
+
+    exact = True
+
+    def __init__(self, lm: HuggingFaceLM, title: str | None = None) -> None:
+        self.lm, self.title, self.identity = lm, title or lm.title, lm.identity
+        self.settings: dict[str, Any] = {"dtype": str(lm.dtype), "refusals": list(REFUSAL_OPENINGS), "answers": "alone"}
+        self._chat = LocalChat(lm)
+
+    def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
+        """Shares of the options, and of openings that decline, by log-probability."""
+        asked = _add_reasons(self._chat, questions)
+        rendered = [render_turn(self.lm.tokenizer, each.prompt.text) for each in asked]
+        # A refusal opens like any sentence, so it competes with the label at the same place.
+        options = [
+            [f"{glue}{said}" for said in (*each.answers, *REFUSAL_OPENINGS)]
+            for each, (_, glue) in zip(asked, rendered, strict=True)
+        ]
+        found = self.lm.score_options([prompt for prompt, _ in rendered], options)
+        return [_exact(each.answers, scores) for each, scores in zip(asked, found, strict=True)]
+
+    def write(self, questions: Sequence[Open]) -> list[OpenAnswer]:
+        """Seeded samples; the same question always gets the same texts."""
+        return _write(self._chat, questions)
+
+    def likelihood(self, texts: Sequence[str]) -> list[Likelihood]:
+        """Of each whole text after the model's start token, or after its first token where it has none."""
+        scores = score_texts(self.lm, texts)
+        return [Likelihood(s.log_prob, s.tokens, len(text.encode())) for s, text in zip(scores, texts, strict=True)]
+
+
+class SampledSubject:
+    """A chat endpoint: n samples of every question, read strictly.
+
+    Args:
+        model: the endpoint.
+        title: as a table calls it.
+        samples: how many answers are drawn to each presentation.
+        temperature: of the draws.
+    """
+
+    exact = False
+
+    def __init__(self, model: ChatModel, title: str, *, samples: int = 5, temperature: float = 1.0) -> None:
+        self.model, self.title, self.identity = model, title, model.identity
+        self.samples, self.temperature = samples, temperature
+        self.settings: dict[str, Any] = {"samples": samples, "temperature": temperature}
+
+    def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
+        """Shares of the options among the samples that name one."""
+        asked = _add_reasons(self.model, questions)
+        requests = [
+            _request(each.prompt, ANSWER_TOKENS, self.temperature, seed)
+            for each in asked
+            for seed in range(self.samples)
+        ]
+        replies = self.model.chat(requests)
+        rows = [replies[start : start + self.samples] for start in range(0, len(replies), self.samples)]
+        return [_sampled(each, row) for each, row in zip(asked, rows, strict=True)]
+
+    def write(self, questions: Sequence[Open]) -> list[OpenAnswer]:
+        """Samples, each with its own seed."""
+        return _write(self.model, questions)
+
+    def likelihood(self, texts: Sequence[str]) -> list[Likelihood]:
+        """An endpoint does not tell."""
+        raise UnavailableError(
+            "E37", "an endpoint does not tell how probable a text is.", field="MODEL", value=self.title,
+            fix="leave this task out, or give a local model.",
+        )  # fmt: skip
+
+
+def _exact(answers: Sequence[str], scores: OptionScores) -> ChoiceAnswer:
+    """Shares of the options among themselves; the openings that decline stand after them.
+
+    Where one answer begins another in tokens ("1" and "10"), the longer one's probability is taken off the shorter
+    one's: what is meant is a reply that begins with 1 and does not go on to 10.
+    """
+    sums, n = scores.sums.double(), len(answers)
+    scaled = (sums - sums[:n].max()).exp()
+    alone = scaled[:n].clone()
+    for i in sorted(range(n), key=lambda i: -len(answers[i])):
+        for j in range(n):
+            if answers[j] != answers[i] and answers[j].startswith(answers[i]) and scores.tokens[j] > scores.tokens[i]:
+                alone[i] -= alone[j]
+    alone = alone.clamp_min(0)
+    shares = tuple((alone / alone.sum()).tolist())
+    mass, declined = float(sums[:n].max().exp() * alone.sum()), float(sums[n:].exp().sum())
+    refused = declined / (mass + declined) if mass + declined > 0 else 0.0
+    top = max(shares) if refused >= ENOUGH_DECLINED else None
+    return ChoiceAnswer(shares, refused=refused, mass=mass, top=top)
+
+
+def _sampled(question: Choice, replies: Sequence[ChatReply]) -> ChoiceAnswer:
+    counts = [0] * len(question.texts)
+    refused = unparsed = failed = 0
+    for reply in replies:
+        if reply.finish == "failed":
+            failed += 1
+        elif reply.finish == "filter":
+            refused += 1
+        else:
+            read = read_reply(reply.text, question.labels, question.texts)
+            if read == "refused":
+                refused += 1
+            elif read == "unparsed":
+                unparsed += 1
+            else:
+                counts[int(read)] += 1
+    n, valid = len(replies), sum(counts)
+    shares = tuple(count / valid for count in counts) if valid else ()
+    return ChoiceAnswer(shares, refused / n, unparsed / n, failed / n, samples=n)
+
+
+def _add_reasons(model: ChatModel, questions: Sequence[Choice]) -> list[Choice]:
+    """Where reasons are asked for, let the model write them and put them before the rule how to answer."""
+    places = [i for i, question in enumerate(questions) if question.reasoning]
+    requests = []
+    for i in places:
+        body, _, _ = questions[i].prompt.user.rpartition("\n\n")
+        think = replace(questions[i].prompt, user=f"{body}\n\n{phrases_of(questions[i].language)['reasons']}")
+        requests.append(_request(think, REASON_TOKENS, 0.0, 0))
+    asked = list(questions)
+    for i, reply in zip(places, model.chat(requests) if requests else [], strict=True):
+        body, _, rule = questions[i].prompt.user.rpartition("\n\n")
+        thought = phrases_of(questions[i].language)["thought"].replace("{reasons}", reply.text.strip())
+        asked[i] = replace(questions[i], prompt=replace(questions[i].prompt, user=f"{body}\n\n{thought}\n\n{rule}"))
+    return asked
+
+
+def _write(model: ChatModel, questions: Sequence[Open]) -> list[OpenAnswer]:
+    requests = [
+        _request(each.prompt, each.max_tokens, each.temperature, seed)
+        for each in questions
+        for seed in range(each.samples)
+    ]
+    replies = iter(model.chat(requests))
+    answers = []
+    for each in questions:
+        mine = [next(replies) for _ in range(each.samples)]
+        texts = tuple(reply.text for reply in mine if reply.finish in ("stop", "length"))
+        refused = sum(reply.finish == "filter" for reply in mine)
+        answers.append(OpenAnswer(texts, refused, sum(reply.finish == "failed" for reply in mine)))
+    return answers
+
+
+def _request(prompt: Prompt, max_tokens: int, temperature: float, seed: int) -> ChatRequest:
+    turn = Message("user", prompt.text)
+    return ChatRequest((turn,), max_tokens=max_tokens, temperature=temperature, seed=seed)

@@ -1,0 +1,168 @@
+"""How an item becomes a prompt: framing, place, options under labels, in several orders and label styles.
+
+What differs between places stands first and what differs between questions last, so that a model computes a place's
+part once. The sentences stand in `phrases.yaml`, by language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import product
+
+import numpy as np
+
+from calm_lm.culture.ids import display_name, kind
+from calm_lm.errors import CalmError
+from calm_lm.evaluation.asking.conditions import Condition
+from calm_lm.evaluation.asking.question import Choice, Prompt, Style
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whom a question is about, as far as it is told.
+
+    Attributes:
+        id: culture id.
+        facts: what is known of the respondents, in plain words, for the full profile.
+        norms: norm records as sentences.
+    """
+
+    id: str
+    facts: tuple[str, ...] = ()
+    norms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A label style and an order of the options."""
+
+    style: Style
+    order: tuple[int, ...]
+
+
+def presentations(
+    n_options: int, count: int, *, ordinal: bool, bare: bool = False, seed: int = 0
+) -> list[Presentation]:
+    """`count` different presentations that balance orders and label styles.
+
+    Ordered answers are listed from one end or from the other; unordered ones in seeded orders, each with its reverse.
+    The first two differ in both order and style, so two are already balanced.
+
+    Args:
+        n_options: how many options.
+        count: how many presentations; fewer are returned where there are not so many.
+        ordinal: keep neighbours beside each other.
+        bare: the options are numbers themselves, to be answered as they are.
+        seed: of the orders.
+    """
+    forward = tuple(range(n_options))
+    orders = [forward, forward[::-1]]
+    if not ordinal:
+        rng = np.random.default_rng([seed, n_options])
+        drawn = (tuple(rng.permutation(n_options).tolist()) for _ in range(count))
+        orders += [order for one in drawn for order in (one, one[::-1])]
+    styles: tuple[Style, ...] = ("words",) if bare else ("letters", "numbers")
+    if n_options > len(LETTERS):
+        styles = tuple(style for style in styles if style != "letters")
+    pairs = [(orders[i % len(orders)], styles[i % len(styles)]) for i in range(2)]
+    pairs += [(order, style) for order, style in product(dict.fromkeys(orders), styles)]
+    return [Presentation(style, order) for order, style in dict.fromkeys(pairs)][:count]
+
+
+def choice(
+    question_id: str,
+    text: str,
+    options: Sequence[str],
+    condition: Condition,
+    place: Place | None,
+    shown: Presentation,
+) -> Choice:
+    """One presentation of a question.
+
+    Args:
+        question_id: shared by all presentations of one question and place.
+        text: the question, in the condition's language.
+        options: their texts, in the question's own order.
+        condition: how it is asked.
+        place: whom it is about; None only where the condition names no culture.
+        shown: label style and order.
+
+    Raises:
+        CalmError: E34 for a language without sentences here, E36 for a condition that needs a place and has none.
+    """
+    phrases = phrases_of(condition.language)
+    labels = _labels(shown, len(options))
+    if shown.style == "words":
+        said = ", ".join(options[i] for i in shown.order)
+        listed, rule = "", phrases["words"].format(options=said)
+    else:
+        listed = "\n".join(f"{labels[i]}. {options[i]}" for i in shown.order) + "\n\n"
+        rule = phrases[shown.style]
+    prompt = Prompt(user=f"{text}\n\n{listed}{rule}", system=setting(condition, place))
+    return Choice(question_id, prompt, tuple(options), labels, shown.order, condition.reasoning, condition.language)
+
+
+def setting(condition: Condition, place: Place | None) -> str:
+    """What is said before the question about who answers and where; empty for the neutral one."""
+    if not condition.names_culture:
+        return ""
+    if place is None:
+        raise CalmError("E36", "this condition needs a place.", field="place", value=condition.name, fix="name one.")
+    phrases = phrases_of(condition.language)
+    name = place_name(place.id, condition.language)
+    who = phrases["place" if condition.framing == "neutral" else condition.framing].format(place=name)
+    lines = [who]
+    if condition.culture == "profile" and place.facts:
+        about = "observed" if condition.framing == "observer" else "profile"
+        lines.append(phrases[about].format(facts="; ".join(place.facts)))
+    if condition.culture == "norms" and place.norms:
+        lines += [phrases["norms"].format(place=name), *(f"- {norm}" for norm in place.norms)]
+    return "\n".join(lines)
+
+
+def place_name(culture: str, language: str) -> str:
+    """A culture's name in a language (CLDR), the English one where CLDR has none."""
+    if language == "en" or kind(culture) != "country":
+        return display_name(culture)
+    from babel import Locale
+
+    return str(Locale.parse(language, sep="-").territories.get(culture, display_name(culture)))
+
+
+@cache
+def _all_phrases() -> dict[str, dict[str, str]]:
+    import yaml
+
+    text = (resources.files("calm_lm.evaluation.asking") / "phrases.yaml").read_text("utf-8")
+    loaded: dict[str, dict[str, str]] = yaml.safe_load(text)
+    return loaded
+
+
+def phrases_of(language: str) -> dict[str, str]:
+    """The sentences around a question in a language.
+
+    Raises:
+        CalmError: E34 for one that is not there.
+    """
+    known = _all_phrases()
+    if language not in known:
+        raise CalmError(
+            "E34", "the sentences around a question are not written in this language.", field="language",
+            value=language, fix=f"use {', '.join(sorted(known))}, or add it to evaluation/asking/phrases.yaml.",
+        )  # fmt: skip
+    return known[language]
+
+
+def _labels(shown: Presentation, n_options: int) -> tuple[str, ...]:
+    """Label of each option in the question's own order; the first one listed is A or 1."""
+    if shown.style == "words":
+        return ("",) * n_options
+    labels = [""] * n_options
+    for place, option in enumerate(shown.order):
+        labels[option] = LETTERS[place] if shown.style == "letters" else str(place + 1)
+    return tuple(labels)

@@ -1,0 +1,1 @@
+"""Files that are written out as they are; they import nothing of this package."""

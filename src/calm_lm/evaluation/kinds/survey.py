@@ -1,0 +1,161 @@
+"""Survey alignment: the model's answers to every item, beside the shares of the people of each place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from calm_lm.culture.norms import NormStore
+from calm_lm.evaluation.asking.asker import Asker
+from calm_lm.evaluation.asking.conditions import Condition
+from calm_lm.evaluation.asking.pool import Pooled, pool
+from calm_lm.evaluation.asking.profile import Profiles
+from calm_lm.evaluation.asking.question import Choice
+from calm_lm.evaluation.asking.wording import Place, choice, presentations
+from calm_lm.evaluation.kinds.survey_figures import add_comparisons, add_figures
+from calm_lm.evaluation.kinds.survey_rows import METRICS, SurveyRows, score_rows
+from calm_lm.evaluation.result import System, TaskResult
+from calm_lm.evaluation.table import Table
+from calm_lm.evaluation.tasks.plan import Plan
+from calm_lm.stats.distances import jensen_shannon_rows, total_variation_rows, wasserstein_rows
+from calm_lm.stats.respondents import noise_floor_rows
+from calm_lm.survey.instrument import Survey
+from calm_lm.survey.item import SurveyItem
+from calm_lm.survey.registry import load_survey
+
+MOST_NORMS = 3
+
+
+class _Asked(NamedTuple):
+    """One condition's answers laid along the rows."""
+
+    condition: Condition
+    answers: list[Pooled]
+
+
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
+    """Ask every item under every condition, and for every place where the condition names one.
+
+    Args:
+        asker: the model.
+        plan: what to ask.
+        norms: records that may be put into the context.
+        judge: not needed; options are read by probability or by name.
+    """
+    survey = load_survey(plan.task.data, plan.data_dir)
+    rows = choose_rows(survey, plan)
+    asked = [_Asked(condition, ask(asker, rows, condition, plan, norms)) for condition in plan.conditions]
+    table = Table([row.item.id for row in rows], [row.country for row in rows], seed=plan.seed,
+                  replicates=plan.replicates)  # fmt: skip
+    systems = [System(one.condition.name, one.condition.title, "model", score_rows(rows, one.answers)) for one in asked]
+    answers = [one.answers for one in asked]
+    for name, title, guessed in baselines(rows):
+        systems.append(System(name, title, "baseline", score_rows(rows, guessed)))
+        answers.append(guessed)
+    for system, given in zip(systems, answers, strict=True):
+        add_figures(system, rows, given, table, plan)
+    add_comparisons(systems, [one.condition for one in asked], rows, answers[: len(asked)], table)
+    systems += people_again(rows, plan)
+    items = list(dict.fromkeys(row.item.id for row in rows))
+    facts = {
+        "items": len(items), "items_at_hand": len(survey.by_item), "presentations": plan.wanted.presentations,
+        "ordinal": sum(survey.item(item).scale == "ordinal" for item in items), "item_ids": items,
+        "left_out_by_the_loader": dict(survey.left_out), "seed": plan.seed,
+    }  # fmt: skip
+    texts = tuple((item, survey.item(item).text) for item in items)
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=texts)
+
+
+def choose_rows(survey: Survey, plan: Plan) -> SurveyRows:
+    """Items sampled over topics, with everyone's answers in each of the task's places; the newest wave of each."""
+    countries = survey.countries if plan.task.cultures is None else plan.task.cultures
+    part = survey.select(countries=countries)
+    items = plan.sample([survey.item(name) for name in part.by_item], lambda item: item.topic)
+    rows = []
+    for item in items:
+        newest = {}
+        for each in sorted(part.by_item[item.id], key=lambda each: (each.date, each.wave)):
+            if not each.cell.groups:
+                newest[each.cell.country] = each
+        rows += [SurveyRows.Row(item, country, newest[country]) for country in sorted(newest)]
+    return SurveyRows(rows)
+
+
+def ask(asker: Asker, rows: SurveyRows, condition: Condition, plan: Plan, norms: NormStore | None) -> list[Pooled]:
+    """Answers along the rows."""
+    presented = present_all(rows, condition, plan, norms)
+    flat = [question for questions in presented.values() for question in questions]
+    answers = iter(asker.choose(flat, f"{plan.task.name}, {condition.title}"))
+    found = {key: pool([next(answers) for _ in questions]) for key, questions in presented.items()}
+    return [found[row.item.id, row.country if condition.names_culture else None] for row in rows]
+
+
+def present_all(
+    rows: SurveyRows, condition: Condition, plan: Plan, norms: NormStore | None = None
+) -> dict[tuple[str, str | None], list[Choice]]:
+    """Presentations by item and country; a condition that names no place is asked once an item, under None."""
+    pairs = dict.fromkeys((row.item.id, row.country if condition.names_culture else None) for row in rows)
+    items = {row.item.id: row.item for row in rows}
+    find = place_finder(condition, plan, norms)
+    return {
+        (item, country): present(items[item], condition, None if country is None else find(country, items[item]), plan)
+        for item, country in pairs
+    }
+
+
+def present(item: SurveyItem, condition: Condition, place: Place | None, plan: Plan) -> list[Choice]:
+    """All presentations of an item in the condition's language."""
+    told = item.in_language(condition.language)
+    bare = all(text.strip().lstrip("-").isdigit() for text in told.options)
+    shown = presentations(
+        len(told.options), plan.wanted.presentations, ordinal=item.scale == "ordinal", bare=bare, seed=plan.seed
+    )
+    country = "" if place is None else place.id
+    name = f"{plan.task.name}/{item.id}/{condition.name}/{country}"
+    return [choice(name, told.text, told.options, condition, place, each) for each in shown]
+
+
+def place_finder(condition: Condition, plan: Plan, norms: NormStore | None) -> Callable[[str, SurveyItem], Place]:
+    """What a condition may tell of a place: its profile, or norm records that fit the question."""
+    from calm_lm.culture.blend import Blend
+
+    profiles = Profiles.read(plan.data_dir) if condition.culture == "profile" else None
+
+    def find(country: str, item: SurveyItem) -> Place:
+        if profiles is not None:
+            return Place(country, facts=profiles.facts(country))
+        if condition.culture == "norms" and norms is not None:
+            hits = norms.search(item.text, Blend(((country, 1.0),)), MOST_NORMS)
+            return Place(country, norms=tuple(hit.record.sentence() for hit in hits))
+        return Place(country)
+
+    return find
+
+
+def baselines(rows: SurveyRows) -> list[tuple[str, str, list[Pooled]]]:
+    """What one would answer without a model: name, title, answers along the rows."""
+    others = rows.means_of_others()
+    uniform = [Pooled(np.full(len(row.item.options), 1 / len(row.item.options))) for row in rows]
+    mode = [Pooled(None if mean is None else np.eye(len(mean))[int(mean.argmax())]) for mean in others]
+    return [
+        ("uniform", "uniform", uniform),
+        ("majority", "commonest answer of the other places", mode),
+        ("population-mean", "mean of the other places", [Pooled(mean) for mean in others]),
+    ]
+
+
+def people_again(rows: SurveyRows, plan: Plan) -> list[System]:
+    """How close a second sample of the same people would come; nothing where numbers of respondents are unknown."""
+    if any(row.people.n_effective is None for row in rows):
+        return []
+    scores = {name: np.full(len(rows), np.nan) for name in ("wasserstein", "jensen_shannon", "total_variation")}
+    distances = (wasserstein_rows, jensen_shannon_rows, total_variation_rows)
+    for found in rows.by_item.values():
+        sizes = np.asarray([rows[row].people.n_effective for row in found], dtype=np.float64)
+        for name, distance in zip(scores, distances, strict=True):
+            if name != "wasserstein" or rows[found[0]].item.scale == "ordinal":
+                floor = noise_floor_rows(rows.people(found), sizes, distance, seed=plan.seed)
+                scores[name][found] = floor.mean
+    return [System("people-again", "a second sample of the same people", "people", scores)]

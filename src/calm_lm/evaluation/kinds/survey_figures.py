@@ -1,0 +1,227 @@
+"""What a survey task says beyond the distance to people: diversity, distinctness, fairness, consistency, refusals.
+
+Each figure has an interval over items where it is a mean over rows, and is made of the same answers as the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from calm_lm.evaluation.asking.conditions import Condition
+from calm_lm.evaluation.asking.pool import Pooled
+from calm_lm.evaluation.kinds.survey_rows import SurveyRows, matched
+from calm_lm.evaluation.result import System
+from calm_lm.evaluation.table import Table, figure, number
+from calm_lm.evaluation.tasks.plan import Plan
+from calm_lm.stats.arrays import Floats
+from calm_lm.stats.distances import jensen_shannon_rows, mean_position_rows, spread_rows, wasserstein_rows
+from calm_lm.stats.distinctiveness import distinct_pairs, gini_simpson_rows
+from calm_lm.stats.refusals import DistanceName, refusal_bounds
+
+PEOPLE_DRAWS = 200
+
+
+def add_figures(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table, plan: Plan) -> None:
+    """Figures of one system from its answers along the rows."""
+    _diversity(system, rows, answers, table)
+    _distinctness(system, rows, answers, plan)
+    headline = system.rows[plan.task.metric]
+    unequal = spread_over_cultures(table.by_culture(headline))
+    system.figures["inequity"] = figure(
+        unequal, title="Inequity: standard deviation over cultures of the headline", higher_is_better=False
+    )
+    _over_respondents(system, rows, answers, plan)
+    if system.role == "model":
+        _what_was_no_answer(system, rows, answers, table, plan)
+
+
+def _diversity(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table) -> None:
+    """Within-group diversity: the model's spread over people's, as a ratio of means (single ratios explode)."""
+    spreads = {name: np.full((2, len(rows)), np.nan) for name in ("diversity_ratio", "spread_ratio")}
+    for part in matched(rows, answers):
+        spreads["diversity_ratio"][:, part.rows] = gini_simpson_rows(part.model), gini_simpson_rows(part.people)
+        if part.item.scale == "ordinal":
+            spreads["spread_ratio"][:, part.rows] = spread_rows(part.model), spread_rows(part.people)
+    titles = {
+        "diversity_ratio": "Within-group diversity (Gini-Simpson), model over people",
+        "spread_ratio": "Within-group spread (standard deviation, ordinal items), model over people",
+    }
+    for name, (model, people) in spreads.items():
+        if np.isfinite(model).any():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = table.means(model) / table.means(people)
+            system.figures[name] = figure(ratio, title=titles[name], higher_is_better=None)
+
+
+def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> None:
+    """How far apart two cultures are in the model, beside people; needs at least three that share items."""
+    cultures = sorted({row.country for row in rows})
+    items = list(rows.by_item)
+    most = max(len(row.item.options) for row in rows)
+    model = np.full((len(cultures), len(items), most), np.nan)
+    people = model.copy()
+    for part in matched(rows, answers):
+        place = items.index(part.item.id)
+        for number_, row in enumerate(part.rows):
+            culture, k = cultures.index(rows[row].country), len(part.item.options)
+            for kept, shares in ((model, part.model), (people, part.people)):
+                kept[culture, place] = 0.0
+                kept[culture, place, :k] = shares[number_]
+    known = np.isfinite(model[:, :, 0])
+    shared = (known[:, None] & known[None]).any(2)
+    if len(cultures) < 3 or not shared.all():
+        return
+    found = distinct_pairs(model, people, seed=plan.seed)
+    system.figures["distinctness"] = {
+        "title": "Distance between cultures, model over people", "value": number(found.ratio), "interval": None,
+        "higher_is_better": None, "model": number(found.model_mean), "people": number(found.people_mean),
+    }  # fmt: skip
+    system.figures["arrangement"] = {
+        "title": "Cultures near each other in people are near in the model (Spearman)",
+        "value": number(found.spearman), "interval": None, "higher_is_better": True, "p": number(found.p),
+        "kendall": number(found.kendall), "pairs": found.pairs,
+    }  # fmt: skip
+
+
+def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> None:
+    """Interval of the headline when respondents are redrawn; only where the source tells how many there were."""
+    if plan.task.metric not in ("wasserstein", "jensen_shannon"):
+        return
+    distance = wasserstein_rows if plan.task.metric == "wasserstein" else jensen_shannon_rows
+    rng = np.random.default_rng([plan.seed, len(rows)])
+    values = np.full((PEOPLE_DRAWS, len(rows)), np.nan)
+    for part in matched(rows, answers):
+        sizes = [rows[row].people.n_effective for row in part.rows]
+        if any(size is None for size in sizes):
+            return
+        if part.item.scale == "nominal" and plan.task.metric == "wasserstein":
+            continue
+        for number_, size in enumerate(sizes):
+            n = max(1, round(size or 0))
+            drawn = rng.multinomial(n, part.people[number_], size=PEOPLE_DRAWS) / n
+            model = np.broadcast_to(part.model[number_], drawn.shape)
+            values[:, part.rows[number_]] = distance(model, drawn)
+    if not np.isfinite(values).any():
+        return
+    cultures = np.asarray([row.country for row in rows])
+    by_culture = [mean_of_known(values[:, cultures == name].T) for name in np.unique(cultures)]
+    means = mean_of_known(np.stack(by_culture))
+    low, high = np.quantile(means, [0.025, 0.975])
+    system.figures["over_respondents"] = {
+        "title": "Headline when respondents are redrawn", "value": number(float(means.mean())),
+        "interval": [number(float(low)), number(float(high))], "higher_is_better": False,
+    }  # fmt: skip
+
+
+def _what_was_no_answer(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table, plan: Plan) -> None:
+    """Refusals with what they could have changed, the probability of answering at all, steadiness, and the leak."""
+    columns: dict[str, tuple[str, bool | None, list[float | None]]] = {
+        "no_answer": ("Share without a valid answer", False, [*(each.no_answer for each in answers)]),
+        "refused": ("Share refused", None, [*(each.refused for each in answers)]),
+        "answer_mass": ("Probability of naming any option", True, [each.mass for each in answers]),
+        "steadiness": ("Steadiness over option orders and labels", True, [each.steadiness for each in answers]),
+        "logit_leakage": ("Share of the likeliest option behind a refusal", None, [each.top for each in answers]),
+    }
+    for name, (title, better, values) in columns.items():
+        column = np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
+        if np.isfinite(column).any():
+            system.figures[name] = figure(table.means(column), title=title, higher_is_better=better)
+    if plan.task.metric in ("wasserstein", "jensen_shannon") and any(each.no_answer > 0 for each in answers):
+        low, high = _bounds(rows, answers, plan)
+        system.detail["refusal_bounds"] = {
+            "metric": plan.task.metric, "low": number(table.means(low)[0]), "high": number(table.means(high)[0]),
+        }  # fmt: skip
+
+
+def _bounds(rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> tuple[Floats, Floats]:
+    """Per row, the headline if all that was no answer had gone where it helps most, and where it hurts most."""
+    low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    name: DistanceName = "wasserstein" if plan.task.metric == "wasserstein" else "jensen_shannon"
+    for found in rows.by_item.values():
+        item = rows[found[0]].item
+        if item.scale == "nominal" and name == "wasserstein":
+            continue
+        k = len(item.options)
+        given = [answers[row].shares for row in found]
+        shares = np.stack([np.full(k, 1 / k) if each is None else each for each in given])
+        refused = np.asarray([1.0 if answers[row].shares is None else answers[row].no_answer for row in found])
+        bounds = refusal_bounds(shares, refused, rows.people(found), name)
+        low[found], high[found] = bounds.low, bounds.high
+    return low, high
+
+
+def add_comparisons(
+    systems: Sequence[System],
+    conditions: Sequence[Condition],
+    rows: SurveyRows,
+    answers: Sequence[Sequence[Pooled]],
+    table: Table,
+) -> None:
+    """Consistency over framings (FCS) and languages (CLCS), and the shift that a persona brings (SPD).
+
+    Consistencies are the model's, not a condition's: they stand with the first condition.
+    """
+    told: dict[str, tuple[str, Callable[[Condition], tuple[object, ...]]]] = {
+        "fcs": ("Consistency over framings (FCS)", lambda one: (one.language, one.reasoning)),
+        "clcs": ("Consistency over languages (CLCS)", lambda one: (one.framing, one.culture, one.reasoning)),
+        "reasoning_consistency": (
+            "Consistency with and without reasoning", lambda one: (one.framing, one.culture, one.language)
+        ),
+    }  # fmt: skip
+    for name, (title, kept) in told.items():
+        pairs = [
+            (a, b)
+            for a, b in combinations(range(len(conditions)), 2)
+            if kept(conditions[a]) == kept(conditions[b]) and (name != "fcs" or _framings_differ(conditions, a, b))
+        ]
+        if pairs:
+            closeness = mean_of_known(np.stack([_closeness(rows, answers[a], answers[b]) for a, b in pairs]))
+            systems[0].figures[name] = figure(table.means(closeness), title=title, higher_is_better=True)
+    for number_, condition in enumerate(conditions):
+        plain = Condition(language=condition.language, reasoning=condition.reasoning)
+        if condition.framing == "persona" and plain in conditions:
+            shift = _shift(rows, answers[conditions.index(plain)], answers[number_])
+            systems[number_].figures["spd"] = figure(
+                table.means(shift), title="Persona minus neutral, on the scale (SPD)", higher_is_better=None
+            )
+
+
+def spread_over_cultures(by_culture: Floats) -> Floats:
+    """Standard deviation over the cultures that have a score [n, C] -> [n]; `nan` where none has."""
+    known = np.isfinite(by_culture)
+    count = np.maximum(known.sum(1), 1)
+    mean = np.where(known, by_culture, 0.0).sum(1) / count
+    squares = np.where(known, (by_culture - mean[:, None]) ** 2, 0.0).sum(1) / count
+    return np.where(known.any(1), np.sqrt(squares), np.nan)
+
+
+def mean_of_known(values: Floats) -> Floats:
+    """Mean over the first axis of what is known; `nan` where nothing is."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(0)
+    return np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan)
+
+
+def _framings_differ(conditions: Sequence[Condition], a: int, b: int) -> bool:
+    return conditions[a].framing != conditions[b].framing
+
+
+def _closeness(rows: SurveyRows, first: Sequence[Pooled], second: Sequence[Pooled]) -> Floats:
+    """1 - Jensen-Shannon distance of two answers to the same row [N]."""
+    found = np.full(len(rows), np.nan)
+    for row, (a, b) in enumerate(zip(first, second, strict=True)):
+        if a.shares is not None and b.shares is not None:
+            found[row] = 1 - jensen_shannon_rows(a.shares[None], b.shares[None])[0]
+    return found
+
+
+def _shift(rows: SurveyRows, neutral: Sequence[Pooled], persona: Sequence[Pooled]) -> Floats:
+    """Mean position of the persona's answer minus that of the neutral one, ordinal rows only [N]."""
+    found = np.full(len(rows), np.nan)
+    for number_, (row, a, b) in enumerate(zip(rows, neutral, persona, strict=True)):
+        if row.item.scale == "ordinal" and a.shares is not None and b.shares is not None:
+            found[number_] = mean_position_rows(b.shares[None])[0] - mean_position_rows(a.shares[None])[0]
+    return found

@@ -1,0 +1,1 @@
+"""Tasks and suites: small declarative files, and what they are read into."""

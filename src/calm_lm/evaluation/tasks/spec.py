@@ -1,0 +1,159 @@
+"""A task as declared: what is asked, of whom, under which licence, and what a reader of its score must know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from calm_lm.errors import CalmError
+
+FOLDER = resources.files("calm_lm.evaluation.tasks") / "catalogue"
+
+
+class EvaluationCard(pydantic.BaseModel, extra="forbid", frozen=True):
+    """What a score takes for granted. After "Culture is Everywhere" (EMNLP 2025 Findings 1043); the fields are ours.
+
+    Attributes:
+        assumes: what must hold for the score to mean what it says.
+        labels_by: whose answers or labels they are.
+        language: in which language it is asked.
+        gaps: what is known to be missing.
+    """
+
+    assumes: str
+    labels_by: str
+    language: str
+    gaps: str
+
+
+class Task(pydantic.BaseModel, extra="forbid", frozen=True):
+    """One task.
+
+    Attributes:
+        name: unique.
+        kind: the module under `evaluation/kinds/` that runs it.
+        title: in tables.
+        data: registered name of the survey or data set, or `bundled`.
+        licence: SPDX id of the data.
+        citation: one line.
+        cultures: which cultures are judged; None takes those of the data.
+        languages: those its questions are in where a condition does not choose.
+        metric: the headline.
+        dimension: the part of the report its headline belongs to.
+        offensive: mask its texts.
+        card: what a reader must know.
+        settings: what only its kind knows.
+    """
+
+    name: str
+    kind: str
+    title: str
+    data: str
+    licence: str
+    citation: str
+    cultures: tuple[str, ...] | None = None
+    languages: tuple[str, ...] = ("en",)
+    metric: str
+    dimension: str = "alignment"
+    offensive: bool = False
+    card: EvaluationCard
+    settings: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task as a suite asks for it: how many items, how many presentations of each, how many samples of a text."""
+
+    task: Task
+    items: int | None = None
+    presentations: int = 2
+    samples: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Tasks that are run together, and the conditions under which.
+
+    Attributes:
+        name: as on the command line.
+        title: one sentence.
+        conditions: names, the first is the one others are compared with.
+        tasks: in order.
+    """
+
+    name: str
+    title: str
+    conditions: tuple[str, ...]
+    tasks: tuple[Wanted, ...]
+
+
+def task_names() -> list[str]:
+    """All registered tasks."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in FOLDER.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_task(name: str) -> Task:
+    """A registered task by name, or one of the user's by the path of its YAML file.
+
+    Raises:
+        CalmError: E38 and E41 for a file or a name that is none, E42 for a file that declares no task.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise CalmError("E38", "there is no such task file.", file=path, fix="give the path of a task's YAML file.")
+        return _read_task(path.read_text("utf-8"), str(path))
+    if name not in task_names():
+        raise CalmError(
+            "E41", "is no task.", field="--tasks", value=name,
+            fix=f"use {', '.join(task_names())}, or the path of a task's YAML file.",
+        )  # fmt: skip
+    return _read_task((FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml")
+
+
+def suite_names() -> list[str]:
+    """All suites."""
+    return sorted(_suites())
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by name.
+
+    Raises:
+        CalmError: E43 for a name that is none.
+    """
+    if name not in _suites():
+        raise CalmError("E43", "is no suite.", field="--suite", value=name, fix=f"use {', '.join(suite_names())}.")
+    declared = _suites()[name]
+    tasks = tuple(Wanted(load_task(entry.pop("task")), **entry) for entry in map(dict, declared["tasks"]))
+    return Suite(name, declared["title"], tuple(declared["conditions"]), tasks)
+
+
+@cache
+def _suites() -> dict[str, Any]:
+    import yaml
+
+    loaded: dict[str, Any] = yaml.safe_load((resources.files("calm_lm.evaluation.tasks") / "suites.yaml").read_text())
+    return loaded
+
+
+def _read_task(text: str, file: str) -> Task:
+    import yaml
+
+    try:
+        return Task.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, pydantic.ValidationError) as error:
+        where, problem = "", str(error).splitlines()[0]
+        if isinstance(error, pydantic.ValidationError):
+            first = error.errors()[0]
+            where, problem = ".".join(map(str, first["loc"])), first["msg"]
+        raise CalmError(
+            "E42", f"declares no task ({problem}).", file=file, field=where or None,
+            fix="see the files in evaluation/tasks/catalogue/ for what a task declares.",
+        ) from error  # fmt: skip

@@ -1,0 +1,118 @@
+"""Asking: every question once, in order, kept as it is answered, and not again after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from scripted import Scripted, silent, uniform
+
+from calm_lm.evaluation.asking.asker import AT_ONCE, Asker
+from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Open, Prompt
+from calm_lm.lm.answer_cache import AnswerCache
+
+
+def question(number: int, system: str = "") -> Choice:
+    return Choice(f"q{number}", Prompt(f"Question {number}?", system), ("no", "yes"), ("A", "B"), (0, 1))
+
+
+def by_number(asked: Choice) -> ChoiceAnswer:
+    number = int("".join(filter(str.isdigit, asked.prompt.user)))
+    return ChoiceAnswer((1 - number / 1000, number / 1000), mass=0.5)
+
+
+def test_answers_come_in_the_order_of_the_questions_and_repeats_are_asked_once():
+    subject = Scripted(by_number)
+    numbers = [5, 2, 9, 2, 5, 1]
+    answers = Asker(subject, None, silent).choose([question(number) for number in numbers], "x")
+    assert [round(answer.shares[1] * 1000) for answer in answers] == numbers
+    assert len(subject.asked) == 4
+
+
+def test_questions_that_begin_alike_are_asked_together():
+    subject = Scripted(uniform)
+    Asker(subject, None, silent).choose([question(i, system=f"in {i % 3}") for i in range(12)], "x")
+    settings = [asked.prompt.system for asked in subject.asked]
+    assert settings == sorted(settings)
+
+
+def test_what_was_answered_is_not_asked_again(tmp_path):
+    first, second = Scripted(by_number), Scripted(by_number)
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        told = Asker(first, cache, silent).choose([question(i) for i in range(5)], "x")
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        asker = Asker(second, cache, silent)
+        assert asker.choose([question(i) for i in range(7)], "x")[:5] == told
+        assert (asker.cost.questions, asker.cost.from_cache) == (7, 5)
+    assert [asked.id for asked in second.asked] == ["q5", "q6"]
+
+
+def test_another_model_other_settings_and_other_answers_are_other_questions(tmp_path):
+    one = question(1)
+    other = Choice("q1", one.prompt, ("no", "maybe"), ("A", "C"), (0, 1))
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        for subject in (Scripted(uniform), Scripted(uniform, name="other")):
+            Asker(subject, cache, silent).choose([one, other], "x")
+            assert len(subject.asked) == 2
+        changed = Scripted(uniform)
+        changed.settings = {"samples": 3}
+        Asker(changed, cache, silent).choose([one], "x")
+        assert len(changed.asked) == 1
+
+
+def test_texts_and_likelihoods_are_kept_too(tmp_path):
+    subject = Scripted(write=lambda asked: [f"{asked.id} {i}" for i in range(asked.samples)], likelihood=lambda _: -3.5)
+    wanted = Open("o1", Prompt("Write."), samples=2, temperature=0.7)
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        asker = Asker(subject, cache, silent)
+        for _ in range(2):
+            assert asker.write([wanted], "x")[0].texts == ("o1 0", "o1 1")
+            assert asker.likelihood(["a b"], "x")[0].log_prob == -3.5
+    assert len(subject.asked) == 2
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {here!r})
+from scripted import Scripted, silent, uniform
+from calm_lm.evaluation.asking.asker import Asker
+from calm_lm.evaluation.asking.question import Choice, Prompt
+from calm_lm.lm.answer_cache import AnswerCache
+log = Path({log!r}).open("a")
+def answer(asked):
+    log.write(asked.id + "\\n"); log.flush(); time.sleep(0.002)
+    return uniform(asked)
+questions = [Choice(f"q{{i}}", Prompt(f"Question {{i:04}}?"), ("no", "yes"), ("A", "B"), (0, 1)) for i in range({n})]
+with AnswerCache(Path({cache!r})) as cache:
+    Asker(Scripted(answer), cache, silent).choose(questions, "x")
+print("done")
+"""
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.35, 0.6])
+def test_a_killed_run_goes_on_without_asking_for_what_it_knows(tmp_path, moment):
+    n, log, cache = 5 * AT_ONCE, tmp_path / "asked.txt", tmp_path / "answers.sqlite"
+    here = str(Path(__file__).parent.parent / "helpers")
+    code = textwrap.dedent(CHILD).format(here=here, log=str(log), cache=str(cache), n=n)
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    while not log.exists() or len(log.read_text().splitlines()) < moment * n:
+        time.sleep(0.01)
+        assert child.poll() is None
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    killed_after = len(log.read_text().splitlines())
+    with AnswerCache(cache) as kept:
+        known = len(kept)
+    assert known >= killed_after - AT_ONCE
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "done"
+    asked = log.read_text().splitlines()
+    assert len(asked) == killed_after + n - known  # what was answered was not asked again
+    assert set(asked) == {f"q{i}" for i in range(n)}

@@ -1,0 +1,96 @@
+"""Rows to scores: hand-computed means, worst cultures, paired differences, and what an interval may not do."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from calm_lm.errors import CalmError
+from calm_lm.evaluation.table import Metric, Table, figure
+from calm_lm.stats.bootstrap import bootstrap_interval
+
+LOWER = Metric("distance", "Distance", higher_is_better=False)
+HIGHER = Metric("closeness", "Closeness", higher_is_better=True)
+NAN = float("nan")
+
+
+def test_the_headline_is_the_mean_over_cultures_with_the_worst_beside_it():
+    table = Table(["q1", "q2", "q3", "q1", "q2"], ["EG", "EG", "EG", "TR", "TR"])
+    score = table.score(LOWER, np.array([0.1, 0.2, 0.3, 0.5, 0.7]))
+    assert score["mean"] == pytest.approx((0.2 + 0.6) / 2)
+    assert score["overall"] == pytest.approx(1.8 / 5)
+    assert (score["worst_culture"], score["worst"]) == ("TR", pytest.approx(0.6))
+    assert table.score(HIGHER, np.array([0.1, 0.2, 0.3, 0.5, 0.7]))["worst_culture"] == "EG"
+    assert score["by_culture"]["EG"]["value"] == pytest.approx(0.2)
+    json.dumps(score, allow_nan=False)
+
+
+def test_rows_without_a_score_do_not_count_and_are_no_zeros():
+    table = Table(["q1", "q2", "q1", "q2"], ["EG", "EG", "TR", "TR"])
+    score = table.score(LOWER, np.array([0.4, NAN, NAN, NAN]))
+    assert score["mean"] == score["overall"] == pytest.approx(0.4)
+    assert score["by_culture"]["TR"] == {"value": None, "interval": None}
+    assert score["rows"] == 1
+    nothing = table.score(LOWER, np.full(4, NAN))
+    assert nothing["mean"] is nothing["worst_culture"] is nothing["interval"] is None
+
+
+def test_a_paired_difference_uses_only_rows_that_both_have():
+    table = Table(["q1", "q2", "q3"], ["EG", "EG", "EG"])
+    gap = table.compare(LOWER, np.array([0.5, 0.9, NAN]), np.array([0.3, NAN, 0.1]))
+    assert gap is not None
+    assert gap["difference"] == pytest.approx(0.2)
+    assert table.compare(LOWER, np.array([0.5, NAN, NAN]), np.array([NAN, 0.1, 0.1])) is None
+
+
+def test_one_system_is_not_different_from_itself():
+    rng = np.random.default_rng(0)
+    table = Table([f"q{i}" for i in range(20)] * 2, ["EG"] * 20 + ["TR"] * 20)
+    values = rng.random(40)
+    gap = table.compare(LOWER, values, values)
+    assert gap is not None
+    assert (gap["difference"], gap["interval"], gap["p"]) == (0.0, [0.0, 0.0], 1.0)
+
+
+def test_the_interval_is_that_of_a_bootstrap_over_questions_done_another_way():
+    rng = np.random.default_rng(1)
+    questions = [f"q{i}" for i in range(60)] * 2
+    cultures = np.array(["EG"] * 60 + ["TR"] * 60)
+    values = rng.random(120) + np.tile(rng.random(60), 2)  # questions differ, in both cultures alike
+
+    def mean(rows):
+        return float(np.mean([values[rows][cultures[rows] == name].mean() for name in ("EG", "TR")]))
+
+    other = bootstrap_interval(mean, questions, n=2000, seed=3)
+    low, high = Table(questions, cultures.tolist(), replicates=2000).score(LOWER, values)["interval"]
+    assert low == pytest.approx(other.low, abs=0.01)
+    assert high == pytest.approx(other.high, abs=0.01)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.float64, 12, elements=st.floats(0, 1)), st.permutations(range(12)))
+def test_the_order_of_rows_changes_no_score(values, order):
+    questions = [f"q{i % 4}" for i in range(12)]
+    cultures = [("EG", "TR", "QA")[i // 4] for i in range(12)]
+    plain = Table(questions, cultures, replicates=50).score(LOWER, values)
+    moved = Table([questions[i] for i in order], [cultures[i] for i in order], replicates=50).score(
+        LOWER, values[list(order)]
+    )
+    assert moved["mean"] == pytest.approx(plain["mean"])
+    assert moved["interval"] == pytest.approx(plain["interval"])
+    assert min(values) - 1e-12 <= plain["mean"] <= max(values) + 1e-12
+
+
+def test_a_figure_without_enough_replicates_has_no_interval():
+    made = figure(np.array([0.5, NAN, NAN, 0.4]), title="x", higher_is_better=None)
+    assert made == {"title": "x", "value": 0.5, "interval": None, "higher_is_better": None}
+
+
+def test_nothing_to_score_is_an_error():
+    with pytest.raises(CalmError, match="E40"):
+        Table([], [])

@@ -1,0 +1,84 @@
+"""Declared tasks and suites: all of them load, and a user's own file is checked."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calm_lm.errors import CalmError
+from calm_lm.evaluation.asking.conditions import NEUTRAL, parse_conditions
+from calm_lm.evaluation.kinds.registry import KINDS, kind_of
+from calm_lm.evaluation.summary import DIMENSIONS
+from calm_lm.evaluation.tasks.plan import Plan
+from calm_lm.evaluation.tasks.spec import Wanted, load_suite, load_task, suite_names, task_names
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_every_task_says_what_a_reader_of_its_score_must_know(name):
+    task = load_task(name)
+    assert task.name == name
+    assert task.kind in KINDS
+    assert task.dimension in DIMENSIONS
+    assert task.licence
+    assert all(len(text.split()) >= 3 for text in (task.card.assumes, task.card.labels_by, task.card.gaps))
+    assert task.card.language.strip()
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_loads_and_its_conditions_exist(name):
+    suite = load_suite(name)
+    assert suite.tasks
+    assert parse_conditions(suite.conditions)[0] == NEUTRAL
+    assert load_suite(name) == suite  # loading has no side effect on what was declared
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_has_its_module(name):
+    assert importlib.util.find_spec(f"calm_lm.evaluation.kinds.{name}") is not None
+    assert callable(kind_of(name))
+
+
+def test_a_users_own_task_is_a_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\nkind: survey\ntitle: Mine\ndata: toy\nlicence: CC0-1.0\ncitation: me\nmetric: wasserstein\n"
+        "card: {assumes: a, labels_by: b, language: English, gaps: c}\n"
+    )
+    assert load_task(str(path)).title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("[]", None), ("name: x", "kind"), ("name: x\nkind: survey\nfoo: 1", None), ("a: [", None), ("", None)],
+)
+def test_a_file_that_declares_no_task_is_named_with_the_field(tmp_path, text, field):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(CalmError) as error:
+        load_task(str(path))
+    assert error.value.code == "E42"
+    assert error.value.file == str(path)
+    assert field is None or error.value.field == field
+
+
+@pytest.mark.parametrize(("call", "code"), [(load_task, "E41"), (load_suite, "E43"), (kind_of, "E44")])
+def test_unknown_names_are_answered_with_the_known_ones(call, code):
+    with pytest.raises(CalmError) as error:
+        call("no-such-thing")
+    assert error.value.code == code
+
+
+@given(st.lists(st.integers(0, 200), max_size=60, unique=True), st.integers(1, 40), st.integers(0, 3))
+def test_a_sample_is_spread_over_the_parts_and_keeps_the_order(items, size, seed):
+    plan = Plan(Wanted(load_task("toy-survey"), items=size), (NEUTRAL,), seed=seed)
+    chosen = plan.sample(items, lambda item: str(item % 5))
+    assert len(chosen) == min(size, len(items))
+    assert [item for item in items if item in set(chosen)] == chosen
+    assert chosen == plan.sample(items, lambda item: str(item % 5))
+    taken, there = Counter(item % 5 for item in chosen), Counter(item % 5 for item in items)
+    for part in there:  # a part falls behind another only when it is used up
+        assert taken[part] == there[part] or taken[part] >= max(taken.values()) - 1
