@@ -38,7 +38,7 @@ def test_answers_come_in_the_order_of_the_questions_and_repeats_are_asked_once()
 def test_questions_that_begin_alike_are_asked_together():
     subject = Scripted(uniform)
     Asker(subject, None, silent).choose([question(i, system=f"in {i % 3}") for i in range(12)], "x")
-    settings = [asked.prompt.system for asked in subject.asked]
+    settings = [asked.prompt.setting for asked in subject.asked]
     assert settings == sorted(settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections import Counter
 
 import pytest
@@ -39,7 +40,9 @@ def test_every_suite_loads_and_its_conditions_exist(name):
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_has_its_module(name):
     assert importlib.util.find_spec(f"calm_lm.evaluation.kinds.{name}") is not None
-    assert callable(kind_of(name))
+    given = inspect.signature(kind_of(name)).parameters
+    assert list(given)[:2] == ["asker", "plan"]
+    assert given["norms"].default is given["judge"].default is None
 
 
 def test_a_users_own_task_is_a_file(tmp_path):

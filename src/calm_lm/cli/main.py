@@ -42,6 +42,7 @@ COMMANDS = {
     "data": Place("data", "app", "List, show, check and get data sets."),
     "export": Place("export", "app", "Write survey tasks out for lm-evaluation-harness and Inspect."),
     "survey": Place("survey", "app", "List, show, check, compare and split surveys and published figures."),
+    "quiz": Place("quiz", "app", "Quiz people before and after they learn about places."),
     "config": Place("config", "app", "Show every setting, its value and where the value comes from."),
     "env": Place("env", "env", "Print versions, devices and caches for a bug report."),
 }

@@ -88,7 +88,7 @@ class Asker:
 
 
 def _by_setting(question: Choice | Open) -> tuple[str, str]:
-    return question.prompt.system, question.prompt.user
+    return question.prompt.setting, question.prompt.user
 
 
 def _text_parts(text: str) -> dict[str, Any]:

@@ -16,18 +16,17 @@ class Prompt:
 
     Attributes:
         user: the question.
-        system: what is said before it about who answers and where. It stands in the user's turn, before the question: a
-            system turn would replace the default one that many templates have, and conditions would differ in that
-            too.
+        setting: what is said before it about who answers and where. It stands in the user's turn, before the question:
+            a system turn would replace the default one of many templates, and conditions would differ in that too.
     """
 
     user: str
-    system: str = ""
+    setting: str = ""
 
     @property
     def text(self) -> str:
         """The user's turn as a whole."""
-        return f"{self.system}\n\n{self.user}" if self.system else self.user
+        return f"{self.setting}\n\n{self.user}" if self.setting else self.user
 
     def parts(self) -> dict[str, str]:
         """As it enters a cache key."""

@@ -103,7 +103,7 @@ def choice(
     else:
         listed = "\n".join(f"{labels[i]}. {options[i]}" for i in shown.order) + "\n\n"
         rule = phrases[shown.style]
-    prompt = Prompt(user=f"{text}\n\n{listed}{rule}", system=setting(condition, place))
+    prompt = Prompt(user=f"{text}\n\n{listed}{rule}", setting=setting(condition, place))
     return Choice(question_id, prompt, tuple(options), labels, shown.order, condition.reasoning, condition.language)
 
 

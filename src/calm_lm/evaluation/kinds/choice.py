@@ -34,7 +34,7 @@ METRICS = (
 Questions = Sequence[ChoiceQuestion]
 
 
-def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
     """Ask every question under every condition that fits.
 
     Args:
@@ -42,6 +42,7 @@ def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
         plan: what to ask. Settings of the task: `by` (`place` or a tag, over which questions are sampled),
             `whole_groups` (sample groups, not questions), `parts` (a tag whose values are told apart).
         norms: records that may be put into the context.
+        judge: not needed; answers are closed.
 
     Raises:
         CalmError: E60 and E63.

@@ -46,7 +46,7 @@ def judge_prompt(focus: str, question: str, reference: str, answer: str) -> Prom
         answer: what is graded.
     """
     data = json.dumps({"question": question, "reference": reference, "answer": answer}, ensure_ascii=False)
-    return Prompt(user=data, system=_RULES.format(focus=focus))
+    return Prompt(user=data, setting=_RULES.format(focus=focus))
 
 
 def read_judgement(reply: str) -> Judgement | None:

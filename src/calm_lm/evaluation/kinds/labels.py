@@ -24,7 +24,7 @@ METRICS = (
 )
 
 
-def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
     """Ask about every text, and for every reader where the condition names one.
 
     Args:
@@ -32,6 +32,7 @@ def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
         plan: what to ask. Settings of the task: those of `label_rows.choose_rows`, `metrics` (which of ours apply),
             `figures` (see `label_figures`), `contrast` (two readers whose difference is told).
         norms: records that may be put into the context.
+        judge: not needed; answers are closed.
 
     Raises:
         CalmError: E45 for a run of other labels, E60 to E62.

@@ -40,7 +40,7 @@ QUESTION = "Is what the main character does socially acceptable?"
 ANSWERS = {"yes": "Yes", "no": "No", "neutral": "Neither: the context does not tell"}
 
 
-def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
     """Ask about every story on every rung.
 
     Only conditions that name no culture are used: the ladder itself brings the context.
@@ -49,6 +49,7 @@ def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
         asker: the model.
         plan: what to ask.
         norms: not used.
+        judge: not needed; answers are closed.
 
     Raises:
         CalmError: E60, and E65 where no story is from any of the task's places.

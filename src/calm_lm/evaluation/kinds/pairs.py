@@ -31,7 +31,7 @@ class Scored(NamedTuple):
     less: Likelihood
 
 
-def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
     """Score both sentences of every pair as they stand; there is no prompt, so conditions do not matter.
 
     The published score is made for masked models and leaves out the words that differ; this is the total

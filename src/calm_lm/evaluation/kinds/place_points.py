@@ -185,7 +185,7 @@ def add_answer_figures(system: System, asked: Asked, countries: Sequence[str], t
 
 
 def _said(question: Choice, system: str) -> Choice:
-    return replace(question, prompt=replace(question.prompt, system=system))
+    return replace(question, prompt=replace(question.prompt, setting=system))
 
 
 def _apart(points: Points, compared: IndexTable) -> float | None:

@@ -25,7 +25,7 @@ METRICS = (
 )
 
 
-def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
+def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Asker | None = None) -> TaskResult:
     """Ask whether each statement is right; statements on one question about one place are sampled together.
 
     Args:
@@ -33,6 +33,7 @@ def run(asker: Asker, plan: Plan, norms: NormStore | None = None) -> TaskResult:
         plan: what to ask. Settings of the task: those of `label_rows.choose_rows`, `parts` (a tag whose values are told
             apart).
         norms: records that may be put into the context.
+        judge: not needed; answers are closed.
 
     Raises:
         CalmError: E45, E60 to E62, and E64 for data that are not true or false.

@@ -1,0 +1,141 @@
+"""`calm evaluate MODEL --suite`: a real endpoint on loopback, real files, real kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from chat_server import ChatServer
+
+SMALL = ("--suite", "toy", "--items", "3", "--samples", "2", "--conditions", "neutral,persona+country")
+
+
+def first_option(prompt: str, seed: int) -> str:
+    """Always the option listed first, by its label; a number where numbers are asked for."""
+    listed = [line.split(".")[0] for line in prompt.splitlines() if line[:2] in ("A.", "1.")]
+    return listed[0] if listed else "1"
+
+
+@pytest.fixture
+def server():
+    with ChatServer(first_option) as running:
+        yield running
+
+
+def test_a_suite_leaves_a_page_a_json_and_every_tasks_rows(calm, server, tmp_path, capsys):
+    out = tmp_path / "report"
+    assert calm("evaluate", server.name, *SMALL, "--out", out, "--json", tmp_path / "copy.json") == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report == json.loads((tmp_path / "copy.json").read_text())
+    assert report["schema"] == "calm-report/1"
+    assert report["subject"]["answers"] == "samples"
+    systems = report["tasks"]["toy-survey"]["systems"]
+    assert {"neutral", "persona+country", "uniform", "population-mean"} <= set(systems)
+    # one voice, whatever the place: nothing of people's diversity is left, and places are alike
+    assert systems["persona+country"]["figures"]["distinctness"]["value"] == pytest.approx(0)
+    assert report["cost"]["tasks"]["toy-survey"]["from_cache"] == 0
+    assert json.loads((out / "tasks" / "toy-survey.json").read_text())["row_scores"]["questions"]
+    page = (out / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_going_on_asks_nothing_twice_and_starting_over_must_be_said(calm, server, tmp_path, capsys):
+    out = tmp_path / "report"
+    assert calm("evaluate", server.name, *SMALL, "--out", out) == 0
+    asked = sum(server.asked.values())
+    first = json.loads((out / "report.json").read_text())
+    assert max(server.asked.values()) == 1
+    assert calm("evaluate", server.name, *SMALL, "--out", out) == 2
+    assert "[R09]" in capsys.readouterr().err
+    assert calm("evaluate", server.name, *SMALL, "--out", out, "--resume") == 0
+    assert sum(server.asked.values()) == asked
+    second = json.loads((out / "report.json").read_text())
+    assert second["tasks"]["toy-survey"]["systems"] == first["tasks"]["toy-survey"]["systems"]
+
+
+def test_after_a_kill_no_answered_question_is_asked_again(tmp_path):
+    out = tmp_path / "report"
+    with ChatServer(first_option, latency=0.02) as server:
+        words = ["evaluate", server.name, *SMALL, "--out", str(out), "--connections", "4"]
+        command = [sys.executable, "-m", "calm_lm", *words]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(tmp_path / "error.txt").open("w"))
+        while sum(server.asked.values()) < 30:
+            time.sleep(0.01)
+            assert child.poll() is None, (tmp_path / "error.txt").read_text()
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        assert not (out / "report.json").exists()
+        done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        twice = [request for request, times in server.asked.items() if times > 1]
+        assert len(twice) <= 4  # under way at the kill, their answers never arrived
+        assert max(server.asked.values()) <= 2
+    assert (out / "report.html").exists()
+
+
+def test_an_endpoint_that_only_fails_ends_in_one_line(calm, tmp_path, capsys):
+    with ChatServer(lambda prompt, seed: 500) as server:
+        assert (
+            calm("evaluate", server.name, *SMALL, "--out", tmp_path / "r", "--retries", "0", "--connections", "1") == 2
+        )
+    error = capsys.readouterr().err
+    assert "[L51]" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "r" / "report.json").exists()
+
+
+def test_thresholds_stated_before_are_judged_after_and_reports_compared(calm, server, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- {task: toy-survey, system: neutral, metric: wasserstein, better_than: uniform}\n"
+        "- {task: toy-survey, system: neutral, figure: no_answer, at_most: 0.1}\n"
+    )
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert calm("evaluate", server.name, *SMALL, "--out", first) == 0
+    assert calm("evaluate", server.name, *SMALL, "--out", second, "--stop-rule", rules, "--against", first) == 0
+    report = json.loads((second / "report.json").read_text())
+    verdicts = [each["outcome"] for each in report["stop_rule"]["verdicts"]]
+    assert verdicts == ["fail", "pass"]  # one voice for all is further from people than a coin
+    against = json.dumps(report["against"])
+    assert '"difference": 0.0' in against  # the same model
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--suite", "toy"), "R08"), ((), "R12"), (("--suite", "toy", "--data", "demo"), "R12"),
+        (("--suite", "none", "--out", "x"), "E43"), (("--tasks", "none", "--out", "x"), "E41"),
+        (("--suite", "toy", "--out", "x", "--conditions", "persona"), "E30"),
+        (("--suite", "toy", "--out", "x", "--items", "0"), "R11"),
+        (("--suite", "toy", "--tasks", "crehate", "--out", "x"), "R10"),
+        (("--suite", "toy", "--out", "x", "--stop-rule", "nowhere.yaml"), None),
+        (("--suite", "toy", "--out", "x", "--trained-on", "nothing"), "D26"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_before_anything_is_asked(calm, server, tmp_path, monkeypatch, capsys, words, code):
+    monkeypatch.chdir(tmp_path)
+    assert calm("evaluate", server.name, *words) == 2
+    error = capsys.readouterr().err
+    assert code is None or f"[{code}]" in error
+    assert error.count("\n") == 1
+    assert not server.asked
+
+
+@pytest.mark.lm
+def test_an_english_model_is_not_asked_in_spanish_unless_told(calm, tmp_path, capsys):
+    words = ("--suite", "toy", "--items", "1", "--conditions", "neutral@es", "--out", tmp_path / "r", "--offline")
+    assert calm("evaluate", "embedded", *words) == 2
+    assert "[E35]" in capsys.readouterr().err
+
+
+def test_training_rows_are_looked_for_in_the_questions(calm, server, tmp_path):
+    assert calm("evaluate", server.name, *SMALL, "--out", tmp_path / "r", "--trained-on", "demo") == 0
+    leaks = json.loads((tmp_path / "r" / "report.json").read_text())["leaks"]
+    assert leaks["tasks"]["toy-survey"] == {"questions": 3, "exact": 0, "near": 0, "ids": []}
