@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import time
 
 import pytest
 from chat_server import ChatServer
+
+from calm_lm.survey.registry import load_survey
 
 SMALL = ("--suite", "toy", "--items", "3", "--samples", "2", "--conditions", "neutral,persona+country")
 
@@ -139,3 +142,29 @@ def test_training_rows_are_looked_for_in_the_questions(calm, server, tmp_path):
     assert calm("evaluate", server.name, *SMALL, "--out", tmp_path / "r", "--trained-on", "demo") == 0
     leaks = json.loads((tmp_path / "r" / "report.json").read_text())["leaks"]
     assert leaks["tasks"]["toy-survey"] == {"questions": 3, "exact": 0, "near": 0, "ids": []}
+
+
+def test_all_rows_of_ones_own_table_are_looked_for_not_only_those_a_split_would_train_on(calm, server, tmp_path):
+    texts = [item.text for item in load_survey("toy").instrument.items.values()]
+    table = tmp_path / "seen.csv"
+    with table.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label"), *((text, i % 2) for i, text in enumerate(texts))])
+    words = ("--suite", "toy", "--samples", "1", "--conditions", "neutral", "--out", tmp_path / "r")
+    assert calm("evaluate", server.name, *words, "--trained-on", table) == 0
+    leaks = json.loads((tmp_path / "r" / "report.json").read_text())["leaks"]["tasks"]["toy-survey"]
+    assert leaks["questions"] > 5
+    assert leaks["exact"] == leaks["questions"]
+
+
+def test_a_folder_to_compare_with_that_is_none_is_told_before_anything_is_asked(calm, server, tmp_path, capsys):
+    assert calm("evaluate", server.name, *SMALL, "--out", tmp_path / "r", "--against", tmp_path / "none") == 2
+    assert "[E02]" in capsys.readouterr().err
+    assert not server.asked
+
+
+def test_a_task_without_the_language_is_left_out_and_the_others_are_run(calm, server, tmp_path):
+    words = ("--tasks", "everyday-generation,own-words", "--items", "1", "--samples", "1", "--conditions", "neutral@es")
+    assert calm("evaluate", server.name, *words, "--out", tmp_path / "r") == 0
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert "E78" in report["left_out"]["everyday-generation"]
+    assert list(report["tasks"]) == ["own-words"]

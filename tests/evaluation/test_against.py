@@ -63,7 +63,7 @@ def test_differences_are_those_worked_out_by_hand(tmp_path: Path) -> None:
     assert gap["effect_dz"] == pytest.approx(-0.15 / 0.019**0.5)
     assert gap["interval"][0] >= -0.25  # the largest mean of a question, drawn three times
     assert gap["interval"][1] <= -0.1 + 1e-9
-    assert gap["p"] == gap["p_holm"] < 0.05
+    assert gap["p"] == gap["p_holm"] == 0.25  # three questions agree by chance as often as in 2 of 2^3 cases
     assert (task["rows_matched"], task["only_in_first"], task["only_in_second"]) == (6, 0, 0)
     assert (found["first"]["title"], found["second"]["title"]) == ("first", "second")
 

@@ -35,8 +35,12 @@ def test_presentations_differ_and_each_lists_every_option_once(n, count, ordinal
         assert {each.order for each in shown} <= {tuple(range(n)), tuple(range(n))[::-1]}
     if n > len(LETTERS):
         assert all(each.style != "letters" for each in shown)
-    if bare:
-        assert {each.style for each in shown} == {"words"}
+    if bare and n <= len(LETTERS):
+        assert {each.style for each in shown} == ({"words"} if n < 10 else {"letters"})
+    bare_options = tuple(str(number) for number in range(1, n + 1))
+    for each in shown:  # no answer begins another: its probability would hold the other's
+        answers = choice("q", "How much?", bare_options, NEUTRAL, None, each).answers
+        assert not any(a != b and b.startswith(a) for a in answers for b in answers)
 
 
 def test_two_presentations_balance_order_and_label_style():

@@ -76,7 +76,7 @@ def test_who_is_named_is_asked_once_a_side_and_nobody_once_a_text(folder):
     told(subject, plan_of(folder))
     presentations = 2
     assert len(subject.asked) == presentations * (len(PAIRS) + 2 * len(PAIRS))
-    named = {question.prompt.system for question in subject.asked}
+    named = {question.prompt.setting for question in subject.asked}
     assert "" in named
     assert any("Thailand" in text for text in named)  # people of the region are from where the identity is
     assert any("north america" in text for text in named)
@@ -127,6 +127,7 @@ class Run(Scripted):
 
     labels: tuple[str, ...] = ("not_stereotype", "stereotype")
     readers = ("x-in-region",)
+    fitted_on = "something else"
 
     def choose(self, questions):
         raise CalmError("E45", "answers its labels only.", fix="leave it out.")

@@ -19,7 +19,6 @@ from calm_lm.evaluation.asking.conditions import parse_conditions
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer
 from calm_lm.evaluation.kinds.cultural_map import METRICS, run
 from calm_lm.evaluation.kinds.map_items import AIMS, FIRST, map_means, map_questions, quality, second_aim
-from calm_lm.evaluation.kinds.place_points import PlaceTable
 from calm_lm.evaluation.table import Table
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.evaluation.tasks.spec import Wanted, load_task
@@ -152,9 +151,9 @@ def test_wordings_are_the_system_turn_of_the_neutral_condition_alone(folder):
     found = told(subject, plan_of(folder, presentations=3))
     by_condition = {name: [q for q in subject.asked if f"/{name}/" in q.id] for name in ("neutral", "persona+country")}
     assert found["asked"]["wordings"] == WORDINGS
-    assert {each.prompt.system for each in by_condition["neutral"]} == set(WORDINGS)
+    assert {each.prompt.setting for each in by_condition["neutral"]} == set(WORDINGS)
     assert len(by_condition["neutral"]) == 3 * len(map_questions())
-    systems = {each.prompt.system for each in by_condition["persona+country"]}
+    systems = {each.prompt.setting for each in by_condition["persona+country"]}
     assert len(systems) == 2
     assert not systems & set(WORDINGS)
     sampled = told(Scripted(answer), plan_of(folder, presentations=2))["asked"]["wordings"]
@@ -162,11 +161,12 @@ def test_wordings_are_the_system_turn_of_the_neutral_condition_alone(folder):
     assert set(sampled) < set(WORDINGS)
 
 
-def test_ten_is_an_option_of_its_own_and_scales_are_answered_in_bare_numbers(folder):
+def test_ten_is_an_option_of_its_own_and_a_scale_of_ten_is_answered_by_letters(folder):
     subject = Scripted(answer)
     told(subject, plan_of(folder, "neutral"))
     scales = [each for each in subject.asked if each.id.split("/")[1] in ("F063", "F118", "F120")]
-    assert {each.answers for each in scales} == {tuple(map(str, range(1, 11)))}
+    assert {each.texts for each in scales} == {tuple(map(str, range(1, 11)))}
+    assert {"".join(sorted(each.answers)) for each in scales} == {"ABCDEFGHIJ"}
     orders = {each.order for each in scales}
     assert orders == {tuple(range(10)), tuple(range(9, -1, -1))}
 
@@ -265,19 +265,15 @@ def test_without_the_folder_the_user_is_told_where_to_get_it(tmp_path, monkeypat
     assert caught.value.code == "E22"
 
 
-def test_an_interval_over_places_is_that_of_a_mean_and_the_common_table_would_be_too_sure():
+def test_an_interval_over_places_is_that_of_a_mean():
     values = np.random.default_rng(3).normal(2, 1, 150)
     places = [f"x-place-{at:03}" for at in range(len(values))]
+    table = Table(places, places, replicates=2000)
+    low, high = table.score(METRICS[0], values)["interval"]
     error = values.std() / math.sqrt(len(values))
-
-    def width(kind: type[Table]) -> float:
-        low, high = kind(places, places, replicates=2000).score(METRICS[0], values)["interval"]
-        return (high - low) / (2 * 1.96 * error)
-
-    assert width(PlaceTable) == pytest.approx(1, abs=0.06)
-    table = PlaceTable(places, places, replicates=2000)
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.06)
     gap = table.compare(METRICS[0], values, np.zeros(150))
-    assert gap["interval"] == pytest.approx(table.score(METRICS[0], values)["interval"])
+    assert gap["interval"] == pytest.approx([low, high])
     assert gap["difference"] == pytest.approx(values.mean())
 
 

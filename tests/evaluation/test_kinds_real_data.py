@@ -42,4 +42,5 @@ def test_no_difference_is_chance_on_the_real_rows(data_dir, name):
         assert system["metrics"][task.metric]["mean"] == pytest.approx(CHANCE[name])
     assert any(system["role"] == "baseline" for system in found["systems"].values())
     assert len(result.rows()["questions"]) == found["rows"]
+    assert not task.offensive or not set(result.rows()["questions"]) & set(result.table.questions)
     assert len({name for name, _ in result.texts}) == len(result.texts) > 0

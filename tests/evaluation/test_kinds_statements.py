@@ -100,7 +100,7 @@ def test_statements_of_a_question_are_sampled_together_and_the_country_is_named(
     subject = Scripted(lambda asked: says(0.4))
     found = told(subject, folder, items=2)
     assert (found["asked"]["items"], found["asked"]["statements"]) == (2, 8)
-    systems = {asked.prompt.system for asked in subject.asked}
+    systems = {asked.prompt.setting for asked in subject.asked}
     assert len(systems) == 3
     assert "" in systems
 

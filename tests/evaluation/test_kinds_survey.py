@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scripted import Scripted, silent, uniform
 
+from calm_lm.errors import UnavailableError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.conditions import parse_conditions
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer
@@ -76,6 +77,21 @@ def test_a_model_that_sees_no_difference_between_options_scores_as_the_uniform_b
     assert told["persona+country"]["figures"]["distinctness"]["value"] == pytest.approx(0)
     assert told["neutral"]["figures"]["fcs"]["value"] == pytest.approx(1)
     assert told["persona+country"]["figures"]["spd"]["value"] == pytest.approx(0)
+
+
+def test_shifts_in_two_directions_do_not_cancel():
+    """Scales run either way, so a persona that goes to the first end of one item and the last of another has moved."""
+    plan = plan_of()
+    first = sorted({row.item.id for row in choose_rows(load_survey("toy"), plan)})[::2]
+
+    def choose(asked: Choice) -> ChoiceAnswer:
+        _, item, condition, _ = asked.id.split("/")
+        if condition != "persona+country":
+            return uniform(asked)
+        return ChoiceAnswer(tuple(np.eye(len(asked.texts))[0 if item in first else -1]))
+
+    figures = result_of(Scripted(choose), plan)["systems"]["persona+country"]["figures"]
+    assert figures["spd"]["value"] == pytest.approx(0.5)
 
 
 def test_a_model_with_one_voice_for_a_place_has_lost_its_diversity():
@@ -147,13 +163,36 @@ def test_only_the_newest_wave_is_judged():
     assert len({(row.item.id, row.country) for row in rows}) == len(rows)
 
 
-def test_items_can_be_asked_in_another_language_where_they_are_translated():
-    from calm_lm.errors import CalmError
+def test_items_without_a_translation_are_left_out_of_that_language_and_told():
+    plan = plan_of(items=None, conditions=parse_conditions(["neutral", "neutral@es", "neutral@tr"]))
+    subject = Scripted(uniform)
+    told = result_of(subject, plan)
+    asked = {asked.id.split("/")[1] for asked in subject.asked if "@es" in asked.id}
+    items = set(told["asked"]["item_ids"])
+    assert 0 < len(asked) < len(items)
+    assert told["asked"]["notes"] == [f"{len(items) - len(asked)} of {len(items)} items have no translation into es."]
+    assert told["asked"]["conditions_left_out"] == {"neutral@tr": "no item is translated"}
+    spanish = told["systems"]["neutral@es"]
+    assert spanish["metrics"]["jensen_shannon"]["rows"] == sum(
+        row.item.id in asked for row in choose_rows(load_survey("toy"), plan)
+    )
+    assert spanish["figures"]["no_answer"]["value"] == 0  # not asked is not refused
+    assert told["systems"]["neutral"]["figures"]["clcs"]["value"] == pytest.approx(1)
 
-    plan = plan_of(items=None, conditions=parse_conditions(["neutral@es"]))
-    with pytest.raises(CalmError) as error:  # not every item is
+
+def test_a_language_in_which_nothing_can_be_asked_is_unavailable():
+    plan = plan_of(items=3, conditions=parse_conditions(["neutral@tr"]))
+    with pytest.raises(UnavailableError, match="E47"):
         run(Asker(Scripted(uniform), None, silent), plan)
-    assert error.value.code == "V05"
+
+
+def test_each_culture_at_home_is_c_dist_one_and_one_sheet_for_all_is_less():
+    plan = plan_of()
+    own = result_of(answer_like(plan), plan)["systems"]
+    home = own["persona+country"]["figures"]["c_dist"]
+    assert (home["value"], home["mean_home"]) == (pytest.approx(1), pytest.approx(1, abs=1e-6))
+    assert home["mean_away"] < 1
+    assert own["neutral"]["figures"]["c_dist"]["value"] < 1
 
 
 def test_paired_differences_are_corrected_for_their_number():

@@ -41,13 +41,13 @@ def told_by(survey, words, samples: int = 2) -> dict:
     """Survey position and words' position are functions of the place's number."""
 
     def choose(asked: Choice) -> ChoiceAnswer:
-        at = survey(place_in(asked.prompt.system))
+        at = survey(place_in(asked.prompt.setting))
         shares = [0.0] * len(asked.texts)
         shares[0], shares[-1] = 1 - at, at
         return ChoiceAnswer(tuple(shares), mass=1.0)
 
     def write(asked: Open) -> list[str]:
-        return [f"{words(place_in(asked.prompt.system))} is my advice"] * asked.samples
+        return [f"{words(place_in(asked.prompt.setting))} is my advice"] * asked.samples
 
     task = load_task("words-and-answers").model_copy(update={"cultures": PLACES})
     plan = Plan(Wanted(task, 4, samples=samples), parse_conditions(["neutral", "neutral+country"]), replicates=100)

@@ -30,7 +30,7 @@ def plan_of(*, samples: int = 3, conditions=BOTH, items: int = 3) -> Plan:
 
 
 def place_in(asked: Open) -> str | None:
-    return next((place for name, place in NAMES.items() if name in asked.prompt.system), None)
+    return next((place for name, place in NAMES.items() if name in asked.prompt.setting), None)
 
 
 def told_by(write, **changes) -> dict:
@@ -109,7 +109,7 @@ def test_marks_are_counted_by_place_and_only_where_they_are():
 
 def test_places_written_alike_are_as_far_apart_as_shuffled_ones():
     def write(asked: Open) -> list[str]:
-        rng = np.random.default_rng(list(f"{asked.prompt.system}{asked.prompt.user}".encode()))
+        rng = np.random.default_rng(list(f"{asked.prompt.setting}{asked.prompt.user}".encode()))
         words = ["apple", "bread", "cheese", "dates", "eggs", "figs"]
         return [", ".join(rng.choice(words, 2)) for _ in range(asked.samples)]
 

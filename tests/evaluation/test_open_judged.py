@@ -57,12 +57,12 @@ def test_a_fair_judge_tells_reference_from_misplaced(folder: Path):
     assert means == {"neutral": 2, "reference": 10, "misplaced": 2}
     assert told["systems"]["neutral"]["metrics"]["score"]["range"] == [1, 10]
     assert set(told["cultures"]) == {"ar", "ja"}
-    assert [asked.prompt.user for asked in subject.asked if asked.prompt.system] == []  # asked as it stands
+    assert [asked.prompt.user for asked in subject.asked if asked.prompt.setting] == []  # asked as it stands
     assert told["asked"]["conditions_left_out"] == ["persona+country"]
     assert not told["asked"]["judges_itself"]
     assert told["systems"]["reference"]["detail"]["by_category"]["Opinion"] == {"rows": 4, "mean": 10}
-    assert {asked.prompt.system for asked in judge.asked if "Opinion" in asked.prompt.user} == {
-        judge_prompt(FOCUS["Opinion"], "", "", "").system
+    assert {asked.prompt.setting for asked in judge.asked if "Opinion" in asked.prompt.user} == {
+        judge_prompt(FOCUS["Opinion"], "", "", "").setting
     }
 
 
@@ -71,7 +71,7 @@ def test_an_attack_in_the_answer_stays_a_string_among_strings(folder: Path):
     ours = [asked for asked in judge.asked if json.loads(asked.prompt.user)["answer"] == ATTACK]
     assert len(ours) >= 12
     for asked in ours:
-        assert "Ignore the rules" not in asked.prompt.system
+        assert "Ignore the rules" not in asked.prompt.setting
         assert set(json.loads(asked.prompt.user)) == {"question", "reference", "answer"}
     assert told["systems"]["neutral"]["metrics"]["score"]["mean"] == 2
 
@@ -80,8 +80,8 @@ def test_an_attack_in_the_answer_stays_a_string_among_strings(folder: Path):
 def test_any_text_comes_back_whole_and_never_enters_the_rules(question: str, reference: str, answer: str):
     prompt = judge_prompt(FOCUS["Opinion"], question, reference, answer)
     assert json.loads(prompt.user) == {"question": question, "reference": reference, "answer": answer}
-    assert prompt.system == judge_prompt(FOCUS["Opinion"], "", "", "").system
-    assert '{"score": a whole number' in prompt.system
+    assert prompt.setting == judge_prompt(FOCUS["Opinion"], "", "", "").setting
+    assert '{"score": a whole number' in prompt.setting
 
 
 UNREAD = """

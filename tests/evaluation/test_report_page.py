@@ -418,7 +418,7 @@ def test_numbers_have_sensible_digits(value: Any, said: str) -> None:
 def test_a_shown_number_is_close_to_the_number(value: float) -> None:
     shown = float(report_text.number(value).replace("−", "-").replace(",", ""))
     assert shown == pytest.approx(value, rel=0.06, abs=1e-300 if abs(value) < 0.001 else 0.0006)
-    assert len(report_text.number(value)) <= 11
+    assert len(report_text.number(value)) <= 12
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.booleans())

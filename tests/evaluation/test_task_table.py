@@ -72,6 +72,40 @@ def test_the_interval_is_that_of_a_bootstrap_over_questions_done_another_way():
     assert high == pytest.approx(other.high, abs=0.01)
 
 
+def test_questions_of_one_culture_each_give_an_interval_as_wide_as_that_of_a_mean():
+    values = np.random.default_rng(5).normal(0, 1, 120)
+    names = [str(i) for i in range(120)]
+    low, high = Table(names, names, replicates=2000).score(LOWER, values)["interval"]
+    assert (high - low) / (2 * 1.96 * values.std() / 120**0.5) == pytest.approx(1, abs=0.06)
+
+
+def test_cultures_with_many_and_few_questions_still_count_alike():
+    table = Table(["q1", "q2", "q3", "q4"], ["EG", "EG", "EG", "TR"])
+    means = table.means(np.array([0.0, 0.3, 0.6, 0.9]))
+    assert means[0] == pytest.approx((0.3 + 0.9) / 2)
+    assert np.isfinite(means).all()
+
+
+def test_of_one_question_nothing_is_certain():
+    table = Table(["q1", "q1", "q2"], ["EG", "TR", "EG"])
+    here, there = np.array([0.5, 0.6, NAN]), np.array([0.3, 0.3, NAN])
+    assert table.score(LOWER, here)["interval"] is None
+    assert figure(table.means(here), title="x", higher_is_better=None)["interval"] is None
+    gap = table.compare(LOWER, here, there)
+    assert gap is not None
+    assert (gap["difference"], gap["interval"], gap["p"]) == (pytest.approx(0.25), None, 1.0)
+
+
+@pytest.mark.parametrize(("questions", "least"), [(2, 0.5), (3, 0.25), (5, 0.0625)])
+def test_few_questions_never_make_a_small_p(questions, least):
+    """All signs agree: of 2^G patterns of signs, two are as extreme."""
+    values = np.linspace(0.2, 0.4, questions)
+    names = [f"q{i}" for i in range(questions)]
+    gap = Table(names, ["EG"] * questions).compare(LOWER, values, np.zeros(questions))
+    assert gap is not None
+    assert gap["p"] == pytest.approx(least)
+
+
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.float64, 12, elements=st.floats(0, 1)), st.permutations(range(12)))
 def test_the_order_of_rows_changes_no_score(values, order):

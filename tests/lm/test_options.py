@@ -101,6 +101,7 @@ def test_what_cannot_be_scored(tiny, prompt, option, code):
         tiny("llama").score_options(["a", prompt], [[" b"], [" c", option]])
     assert caught.value.code == code
     assert caught.value.row == (None if code == "L14" else 2)
+    assert "x x" not in str(caught.value)  # a prompt may hold a text of an offensive data set
 
 
 def test_a_model_without_a_head_is_refused(tiny):

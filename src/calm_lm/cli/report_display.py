@@ -16,6 +16,7 @@ ARROWS = {True: "↑", False: "↓", None: "↔"}
 
 def show_report(screen: Console, report: Mapping[str, Any]) -> None:
     """Everything that the page says first."""
+    from calm_lm.evaluation.pages.report_frame import by_reason
     from calm_lm.evaluation.pages.report_lead import lead
     from calm_lm.evaluation.pages.report_text import clean
     from calm_lm.evaluation.pages.report_views import task_view
@@ -25,8 +26,10 @@ def show_report(screen: Console, report: Mapping[str, Any]) -> None:
     told = lead([task_view(name, found, place) for place, (name, found) in enumerate(report["tasks"].items())])
     for line in (told.sentence, *(f"- {each}" for each in told.details)):
         screen.print(line, markup=False, soft_wrap=True)
-    for name, reason in report["left_out"].items():
-        screen.print(f"Left out: {name}, {reason}", markup=False, soft_wrap=True)
+    for reason, names in by_reason(report["left_out"]).items():
+        screen.print(f"Left out: {', '.join(names)}: {reason}", markup=False, soft_wrap=True)
+    for name, reason in report.get("failed", {}).items():
+        screen.print(f"Failed: {name}: {reason}", markup=False, soft_wrap=True)
     if report["unsupported_languages"]:
         beyond = ", ".join(report["unsupported_languages"])
         screen.print(f"Asked in languages that the model does not claim: {beyond}", markup=False)

@@ -41,7 +41,7 @@ def run(model: str, given: SuiteArguments) -> None:
     """Ask, score, write the report, print its tables."""
     from calm_lm.cli.display import console, live_progress
     from calm_lm.cli.report_display import show_report
-    from calm_lm.evaluation.against import compare_reports
+    from calm_lm.evaluation.against import compare_reports, read_report
     from calm_lm.evaluation.asking.asker import Asker
     from calm_lm.evaluation.asking.conditions import parse_conditions
     from calm_lm.evaluation.asking.open_subject import OpenOptions, open_subject
@@ -57,6 +57,8 @@ def run(model: str, given: SuiteArguments) -> None:
     suite = chosen_suite(given)
     conditions = conditions_of(suite, parse_conditions((given.conditions or "").split(",") if given.conditions else ()))
     rules = None if given.stop_rule is None else read_rules(given.stop_rule)  # stated before anything is asked
+    if given.against is not None:
+        read_report(given.against)  # a wrong folder is told now, not when everything is asked
     opening = OpenOptions(
         offline=options.is_offline(), samples=given.samples, connections=given.connections, timeout=given.timeout,
         retries=given.retries,
@@ -65,6 +67,13 @@ def run(model: str, given: SuiteArguments) -> None:
     trained_on = None
     if given.trained_on is not None:
         trained_on = options.load_data(given.trained_on, given.data_dir, options.OwnColumns())
+        if options.is_table(given.trained_on):  # all of one's own rows, not the part that a split would have trained on
+            trained_on = replace(trained_on, splits={"train": tuple(trained_on)})
+        if not trained_on.splits.get("train"):
+            raise CalmError(
+                "R17", "has no training rows to look for.", field="--trained-on", value=given.trained_on,
+                fix="name the data that the model was trained on, or a table of its texts.",
+            )  # fmt: skip
     chosen = SuiteOptions(out, conditions, given.data_dir, given.seed, given.allow_language, trained_on)
     with live_progress() as live, AnswerCache(out / ANSWERS) as cache:
         subject = open_subject(model, opening, cache, lambda line: live.tell(line, 0, 0))
@@ -84,6 +93,12 @@ def run(model: str, given: SuiteArguments) -> None:
         write_json(given.json, report)
     show_report(console(), report)
     console().print(f"The report: {out / 'report.html'} (and report.json beside it)", markup=False, soft_wrap=True)
+    if report["failed"]:
+        raise CalmError(
+            "R18", f"{len(report['failed'])} tasks failed, the others are in the report.", file=out / "report.json",
+            field="failed", value=", ".join(report["failed"]),
+            fix=next(iter(report["failed"].values())).rpartition(" Fix: ")[2],
+        )  # fmt: skip
 
 
 def check_out(out: Path | None, *, resume: bool) -> Path:
@@ -120,6 +135,10 @@ def chosen_suite(given: SuiteArguments) -> Suite:
             suite = replace(suite, tasks=tuple(each for each in suite.tasks if each.task.name in wanted))
     else:
         names = [name.strip() for name in (given.tasks or "").split(",") if name.strip()]
+        if not names:
+            raise CalmError(
+                "R19", "names no task.", field="--tasks", value=given.tasks, fix="write --tasks menavalues."
+            )
         standard = load_suite("toy").conditions
         suite = Suite("chosen", "Tasks chosen by name.", standard, tuple(Wanted(load_task(name)) for name in names))
     if given.items is not None:

@@ -59,7 +59,7 @@ def compare_reports(first_folder: Path, second_folder: Path) -> dict[str, Any]:
             differently, E05 where no row of a task has a partner, E06 for rows that are damaged, E07 where the two
             have no task and condition in common.
     """
-    first, second = _report(Path(first_folder)), _report(Path(second_folder))
+    first, second = read_report(Path(first_folder)), read_report(Path(second_folder))
     if first["schema"] != second["schema"]:
         raise CalmError(
             "E03", f"is a report of another make than {first_folder} ({first['schema']}).",
@@ -84,7 +84,12 @@ def compare_reports(first_folder: Path, second_folder: Path) -> dict[str, Any]:
     return {"first": _who(first), "second": _who(second), "tasks": tasks, "not_compared": left}
 
 
-def _report(folder: Path) -> dict[str, Any]:
+def read_report(folder: Path) -> dict[str, Any]:
+    """A finished report.
+
+    Raises:
+        CalmError: E02 where there is none.
+    """
     file = folder / "report.json"
     report = read_json(file) if file.is_file() else None
     if not isinstance(report, dict) or not {"schema", "tasks", "subject"} <= set(report):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from calm_lm.evaluation.table import Metric, Table, number
 from calm_lm.evaluation.tasks.spec import Task
+from calm_lm.files import sha256_bytes
 from calm_lm.stats.arrays import Floats
 from calm_lm.stats.paired import holm
 
@@ -83,10 +84,15 @@ class TaskResult:
         }
 
     def rows(self) -> dict[str, Any]:
-        """Every row's headline by system, so that another report can be compared with this one row by row."""
-        metric = self.task.metric
+        """Every row's headline by system, so that another report can be compared with this one row by row.
+
+        Ids of questions may hold what a text says, so those of offensive data are told as their checksums.
+        """
+        metric, questions = self.task.metric, self.table.questions
+        if self.task.offensive:
+            questions = [sha256_bytes(each.encode())[:16] for each in questions]
         return {
-            "questions": self.table.questions,
+            "questions": questions,
             "cultures": [self.table.names[place] for place in self.table.culture_of.tolist()],
             "systems": {
                 system.name: [number(value) for value in system.rows[metric].tolist()]

@@ -13,7 +13,7 @@ from typing import Any
 from calm_lm import __version__
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.example import Dataset
-from calm_lm.errors import UnavailableError
+from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.evaluation.asking.asker import Asker, Progress
 from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.subject import Subject
@@ -61,7 +61,10 @@ def run_suite(
     judge: Asker | None = None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Run every task and return the report; what cannot be run is left out and named with its reason.
+    """Run every task and return the report.
+
+    What this model or the data at hand cannot do is left out, a task that fails is named with its error, and the
+    others go on.
 
     Args:
         subject: the model under test; nothing in it is changed.
@@ -76,6 +79,7 @@ def run_suite(
     began = time.monotonic()
     results: dict[str, TaskResult] = {}
     left_out: dict[str, str] = {}
+    failed: dict[str, str] = {}
     bill: dict[str, Any] = {}
     asker = Asker(subject, cache, progress)
     for wanted in suite.tasks:
@@ -86,6 +90,11 @@ def run_suite(
             result = kind_of(wanted.task.kind)(asker, plan, norms=norms, judge=judge)
         except UnavailableError as error:
             left_out[wanted.task.name] = str(error)
+            continue
+        except CalmError as error:
+            if ends_everything(error):
+                raise
+            failed[wanted.task.name] = str(error)
             continue
         results[wanted.task.name] = result
         bill[wanted.task.name] = asker.cost.since(before)
@@ -105,10 +114,16 @@ def run_suite(
         "dimensions": summarise(tasks),
         "tasks": tasks,
         "left_out": left_out,
+        "failed": failed,
         "leaks": None if options.trained_on is None else find_leaks(options.trained_on, results),
         "cost": {"tasks": bill, "seconds": time.monotonic() - began},
         "manifest": {"seed": options.seed, "python": platform.python_version(), "machine": platform.machine()},
     }
+
+
+def ends_everything(error: CalmError) -> bool:
+    """Whether no other task could go on either: the endpoint (L40 to L59) or the disk (F) gave way."""
+    return error.code[0] == "F" or error.code[:2] in ("L4", "L5")
 
 
 def about(subject: Subject) -> dict[str, Any]:

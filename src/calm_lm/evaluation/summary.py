@@ -18,9 +18,10 @@ DIMENSIONS = {
 """Dimensions in the order of the report."""
 
 OF_FIGURE = {
-    "distinctness": "distinctiveness", "arrangement": "distinctiveness", "diversity_ratio": "diversity",
-    "spread_ratio": "diversity", "inequity": "fairness", "no_answer": "harm", "refused": "harm",
-    "logit_leakage": "harm", "steadiness": "consistency", "answer_mass": "consistency", "fcs": "consistency",
+    "distinctness": "distinctiveness", "c_dist": "distinctiveness", "arrangement": "distinctiveness",
+    "diversity_ratio": "diversity", "spread_ratio": "diversity", "inequity": "fairness",
+    "no_answer": "harm", "refused": "harm", "logit_leakage": "harm", "steadiness": "consistency",
+    "answer_mass": "consistency", "fcs": "consistency",
     "clcs": "consistency", "reasoning_consistency": "consistency", "spd": "consistency",
 }  # fmt: skip
 """Where a figure that every kind of task may have is shown; others name their dimension themselves."""

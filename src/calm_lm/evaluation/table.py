@@ -2,6 +2,10 @@
 
 A row is one question judged for one culture. Per culture, a score is the mean over its rows; the headline is the mean
 over cultures, beside the worst one. Intervals redraw questions, all cultures' rows of a question together.
+
+In a redraw of the headline, each row weighs one over its culture's rows in the data. So the estimate is the mean over
+cultures, and a question that is drawn twice counts twice also where it is its culture's only one; averaging the
+cultures of each redraw would make intervals too narrow where cultures have few questions of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from calm_lm.errors import CalmError
-from calm_lm.stats.arrays import Floats, Ints
+from calm_lm.stats.arrays import Bools, Floats, Ints
 from calm_lm.stats.effects import cohens_dz
 from calm_lm.stats.sums import Draws, difference_of, draw, group_sums, interval_of, replicate
 
@@ -66,7 +70,6 @@ class Table:
         self._groups: Ints = places.astype(np.int64)
         self.culture_of: Ints = np.searchsorted(self.names, np.asarray(cultures)).astype(np.int64)
         self._shape = (len(ids), len(self.names))
-        self._many = len(ids) > 1  # one question cannot be redrawn: there is no interval
         self._draws: Draws = draw(len(ids), 1, replicates, seed)
 
     def __len__(self) -> int:
@@ -75,7 +78,7 @@ class Table:
     def score(self, metric: Metric, values: Floats) -> dict[str, Any]:
         """A system's score with intervals, by culture, and the worst; rows [N] that are `nan` do not count."""
         by_culture, overall = self._replicate(values)
-        means = _mean(by_culture)
+        means = self.means(values)
         here = {name: float(by_culture[0, i]) for i, name in enumerate(self.names)}
         defined = {name: value for name, value in here.items() if math.isfinite(value)}
         worst = None
@@ -87,47 +90,63 @@ class Table:
             "range": [metric.low, metric.high],
             "overall": number(overall[0]),
             "mean": number(means[0]),
-            "interval": self._ends(means),
+            "interval": ends(means),
             "worst": None if worst is None else number(defined[worst]),
             "worst_culture": worst,
             "by_culture": {
-                name: {"value": number(here[name]), "interval": self._ends(by_culture[:, i])}
+                name: {"value": number(here[name]), "interval": ends(by_culture[:, i])}
                 for i, name in enumerate(self.names)
             },
             "rows": int(np.isfinite(values).sum()),
         }
 
     def compare(self, metric: Metric, a: Floats, b: Floats) -> dict[str, Any] | None:
-        """System a minus system b on the rows that both have; None where there is none."""
+        """System a minus system b on the rows that both have; None where there is none.
+
+        Of rows on a single question there is no interval, and p is 1. With G questions, p is not below 2 / 2^G, the
+        least that flipping signs question by question can reach: a bootstrap of two questions would know no doubt.
+        """
         both = np.isfinite(a) & np.isfinite(b)
         if not both.any():
             return None
-        first, second = (_mean(self._replicate(np.where(both, each, np.nan))[0]) for each in (a, b))
-        gap = difference_of(first, second)
-        difference = (a - b)[both]
-        return {
-            "difference": number(gap.difference),
-            "interval": [number(gap.interval.low), number(gap.interval.high)],
-            "p": gap.p,
+        first, second = (self.means(np.where(both, each, np.nan)) for each in (a, b))
+        difference, questions = (a - b)[both], len(np.unique(self._groups[both]))
+        found: dict[str, Any] = {"difference": number(first[0] - second[0]), "interval": None, "p": 1.0}
+        if questions > 1:
+            gap = difference_of(first, second)
+            found["interval"] = [number(gap.interval.low), number(gap.interval.high)]
+            found["p"] = max(gap.p, 2.0 ** (1 - questions))
+        return found | {
             "effect_dz": number(cohens_dz(difference)) if len(difference) > 1 else None,
             "higher_is_better": metric.higher_is_better,
         }
 
     def means(self, values: Floats) -> Floats:
-        """Replicates [n + 1] of the mean over cultures, the estimate first."""
-        return _mean(self._replicate(values)[0])
+        """Replicates [n + 1] of the mean over cultures, the estimate first; `nan` where one question has values."""
+        known = np.isfinite(values)
+        rows = np.bincount(self.culture_of[known], minlength=self._shape[1])
+        weights = np.where(known, 1 / np.maximum(rows[self.culture_of], 1), 0.0)
+        columns = np.stack([np.where(known, values, 0.0) * weights, weights], 1)[None]
+        everywhere = np.zeros_like(self.culture_of)
+        sums = group_sums(columns, self._groups, everywhere, (self._shape[0], 1))
+        return self._unless_one(replicate(sums, _ratio, self._draws)[1], known)
 
     def by_culture(self, values: Floats) -> Floats:
         """Replicates [n + 1, C] by culture, the estimate first."""
         return self._replicate(values)[0]
 
-    def _ends(self, replicates: Floats) -> list[float | None] | None:
-        return ends(replicates) if self._many else None
-
     def _replicate(self, values: Floats) -> tuple[Floats, Floats]:
         known = np.isfinite(values)
         rows = np.stack([np.where(known, values, 0.0), known.astype(np.float64)], 1)[None]
-        return replicate(group_sums(rows, self._groups, self.culture_of, self._shape), _ratio, self._draws)
+        found = replicate(group_sums(rows, self._groups, self.culture_of, self._shape), _ratio, self._draws)
+        by_culture, overall = (self._unless_one(each, known) for each in found)
+        return by_culture, overall
+
+    def _unless_one(self, replicates: Floats, known: Bools) -> Floats:
+        """One question cannot be redrawn: nothing but the estimate is left of its replicates."""
+        if len(np.unique(self._groups[known])) < 2:
+            replicates[1:] = np.nan
+        return replicates
 
 
 def figure(replicates: Floats, *, title: str, higher_is_better: bool | None) -> dict[str, Any]:
@@ -147,12 +166,6 @@ def _ratio(sums: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio: Floats = np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
     return ratio
-
-
-def _mean(by_culture: Floats) -> Floats:
-    known = np.isfinite(by_culture)
-    total = np.where(known, by_culture, 0.0).sum(1)
-    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
 
 
 def ends(replicates: Floats) -> list[float | None] | None:

@@ -32,10 +32,10 @@ def score_texts(lm: HuggingFaceLM, texts: Sequence[str], *, batch_tokens: int = 
         CalmError: L14 for invalid Unicode, L38 for a text of fewer than two tokens or above the window.
     """
     rows = tokenize_prompts(lm.tokenizer, texts)
-    for text, row in zip(texts, rows, strict=True):
+    for place, row in enumerate(rows, start=1):
         if not 2 <= len(row) <= lm.window:
             raise CalmError(
-                "L38", f"a text to score has 2 to {lm.window} tokens; this one has {len(row)}.", value=text,
+                "L38", f"a text to score has 2 to {lm.window} tokens; this one has {len(row)}.", row=place,
                 fix="split it, or leave it out.",
             )  # fmt: skip
     found: list[TextScore] = [TextScore(0.0, 0)] * len(rows)

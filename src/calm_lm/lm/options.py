@@ -93,7 +93,6 @@ def _path(coded: Mapping[str, Sequence[int]], row: int, prompt: str, option: str
             f"prompt and option are {len(joint)} tokens, the model reads {window}.",
             row=row,
             field="prompt",
-            value=prompt,
             fix="shorten the prompt.",
         )
     return Path(tuple(joint), start)

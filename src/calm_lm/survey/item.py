@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.stats.arrays import Floats
 
 Scale = Literal["ordinal", "nominal"]
@@ -120,16 +120,20 @@ class SurveyItem:
         line = np.linspace(0.0, 1.0, len(self.options))
         return line[::-1].copy() if self.reversed else line
 
+    def speaks(self, language: str) -> bool:
+        """Whether the item can be asked in a language."""
+        return language == "en" or language in self.translations
+
     def in_language(self, language: str) -> Translation:
         """The item as asked in a language; English where the item itself is English.
 
         Raises:
-            CalmError: V05 where no translation was published.
+            UnavailableError: V05 where no translation was published.
         """
         if language == "en":
             return Translation(self.text, tuple(option.text for option in self.options))
         if language not in self.translations:
-            raise CalmError(
+            raise UnavailableError(
                 "V05",
                 "the item has no translation into this language.",
                 field=self.id,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # it loads torch, which asking itself does not need
     from calm_lm.evaluation.asking.subject import Subject
 
 Progress = Callable[[str, int, int], None]
+FORM = 1  # of what is stored; another number leaves older answers alone
 AT_ONCE = 96  # questions between two writes to the cache: about half a minute of the embedded model
 
 Q = TypeVar("Q", Choice, Open, str)
@@ -66,29 +67,44 @@ class Asker:
         left = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         waiting = sorted(left, key=lambda key: order(left[key]))  # those that share a beginning come together
         total, done = len(set(keys)), len(known)
+        spent_at = self._key("spent", {"on": title})  # so that the bill of a run that goes on holds what came before
+        earlier = None if self._cache is None or not done else self._cache.get(spent_at)
+        spent = float(earlier["seconds"]) if isinstance(earlier, dict) else 0.0
         self.cost.questions += total
         self.cost.from_cache += done
+        self.cost.seconds += spent
         self._progress(title, done, total)
         for start in range(0, len(waiting), AT_ONCE):
             chunk = waiting[start : start + AT_ONCE]
             began = time.monotonic()
             answers = answer([left[key] for key in chunk])
-            self.cost.seconds += time.monotonic() - began
+            seconds = time.monotonic() - began
+            self.cost.seconds += seconds
+            spent += seconds
             for key, found in zip(chunk, answers, strict=True):
                 known[key] = found
-                if self._cache is not None:
+                if self._cache is not None and not _failed(found):
                     self._cache.put(key, found.value())
+            if self._cache is not None:
+                self._cache.put(spent_at, {"seconds": spent})
             done += len(chunk)
             self._progress(title, done, total)
         return [known[key] for key in keys]
 
     def _key(self, kind: str, parts: dict[str, Any]) -> str:
         identity = self.subject.identity
-        return make_key({"kind": kind, "model": identity.fingerprint, "settings": self.subject.settings, **parts})
+        return make_key(
+            {"form": FORM, "kind": kind, "model": identity.fingerprint, "settings": self.subject.settings, **parts}
+        )
 
 
 def _by_setting(question: Choice | Open) -> tuple[str, str]:
     return question.prompt.setting, question.prompt.user
+
+
+def _failed(answer: ChoiceAnswer | OpenAnswer | Likelihood) -> bool:
+    """Whether an endpoint did not deliver all of it: what failed is asked again when the run is resumed."""
+    return not isinstance(answer, Likelihood) and answer.failed > 0
 
 
 def _text_parts(text: str) -> dict[str, Any]:

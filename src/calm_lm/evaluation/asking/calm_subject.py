@@ -30,6 +30,7 @@ class CalmSubject:
     Attributes:
         labels: what it answers.
         readers: whom it can read for.
+        fitted_on: name of the data set it was trained on.
     """
 
     exact = True
@@ -37,6 +38,7 @@ class CalmSubject:
     def __init__(self, model: CalmModel, title: str, fingerprint: str, settings: dict[str, Any]) -> None:
         self.model, self.title, self.settings = model, title, settings
         self.labels, self.readers = model.manifest.labels, model.manifest.readers
+        self.fitted_on = model.manifest.provenance.dataset
         self.identity = ModelIdentity(
             name=title, revision=None, fingerprint=fingerprint, languages=model.lm.identity.languages,
             licence=", ".join(model.manifest.provenance.licences),

@@ -60,7 +60,9 @@ def _named(said: str, labels: Sequence[str], texts: Sequence[str]) -> int | None
         return None
     plain = [_bare(_plain(text)) for text in texts]
     marks = [_bare(_plain(label)) for label in labels]
-    found = {i for i, (mark, text) in enumerate(zip(marks, plain, strict=True)) if said in (mark, text) and said}
+    found = {
+        i for i, (mark, text) in enumerate(zip(marks, plain, strict=True)) if said in (mark, mark.lstrip("0"), text)
+    }
     for i, (mark, text) in enumerate(zip(marks, plain, strict=True)):
         if mark and re.fullmatch(rf"\(?{re.escape(mark)}[).:,\s-]+\s*{re.escape(text)}", said):
             found.add(i)

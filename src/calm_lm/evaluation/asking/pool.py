@@ -35,6 +35,10 @@ class Pooled:
     top: float | None = None
 
 
+NOT_ASKED = Pooled(None, no_answer=float("nan"), refused=float("nan"))
+"""Where a condition does not fit a question: no answer, and no refusal either."""
+
+
 def pool(answers: Sequence[ChoiceAnswer]) -> Pooled:
     """Mean over presentations, each valid one weighing the same."""
     valid = [np.asarray(answer.shares) for answer in answers if answer.shares]

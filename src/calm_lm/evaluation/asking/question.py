@@ -173,7 +173,7 @@ class Likelihood:
 
 @dataclass(slots=True)
 class Cost:
-    """What asking came to: different questions, how many of them were known already, seconds for the others."""
+    """What asking came to: different questions, how many of them were known already, seconds for all of them."""
 
     questions: int = 0
     from_cache: int = 0

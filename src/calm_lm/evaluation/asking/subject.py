@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -69,12 +69,19 @@ class LocalSubject:
 
     def __init__(self, lm: HuggingFaceLM, title: str | None = None) -> None:
         self.lm, self.title, self.identity = lm, title or lm.title, lm.identity
-        self.settings: dict[str, Any] = {"dtype": str(lm.dtype), "refusals": list(REFUSAL_OPENINGS), "answers": "alone"}
+        self.settings: dict[str, Any] = {
+            "dtype": str(lm.dtype),
+            "refusals": list(REFUSAL_OPENINGS),
+            "answers": "alone",
+            "reasons": REASON_TOKENS,
+        }
         self._chat = LocalChat(lm)
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         """Shares of the options, and of openings that decline, by log-probability."""
-        asked = _add_reasons(self._chat, questions)
+        return _reasoned(self._chat, questions, self._choose)
+
+    def _choose(self, asked: Sequence[Choice]) -> list[ChoiceAnswer]:
         rendered = [render_turn(self.lm.tokenizer, each.prompt.text) for each in asked]
         # A refusal opens like any sentence, so it competes with the label at the same place.
         options = [
@@ -109,11 +116,13 @@ class SampledSubject:
     def __init__(self, model: ChatModel, title: str, *, samples: int = 5, temperature: float = 1.0) -> None:
         self.model, self.title, self.identity = model, title, model.identity
         self.samples, self.temperature = samples, temperature
-        self.settings: dict[str, Any] = {"samples": samples, "temperature": temperature}
+        self.settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "reasons": REASON_TOKENS}
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         """Shares of the options among the samples that name one."""
-        asked = _add_reasons(self.model, questions)
+        return _reasoned(self.model, questions, self._choose)
+
+    def _choose(self, asked: Sequence[Choice]) -> list[ChoiceAnswer]:
         requests = [
             _request(each.prompt, ANSWER_TOKENS, self.temperature, seed)
             for each in asked
@@ -177,20 +186,31 @@ def _sampled(question: Choice, replies: Sequence[ChatReply]) -> ChoiceAnswer:
     return ChoiceAnswer(shares, refused / n, unparsed / n, failed / n, samples=n)
 
 
-def _add_reasons(model: ChatModel, questions: Sequence[Choice]) -> list[Choice]:
-    """Where reasons are asked for, let the model write them and put them before the rule how to answer."""
+def _reasoned(
+    model: ChatModel, questions: Sequence[Choice], answer: Callable[[Sequence[Choice]], list[ChoiceAnswer]]
+) -> list[ChoiceAnswer]:
+    """Answers, after the model wrote its reasons where that is asked for; where none came, the question failed."""
     places = [i for i, question in enumerate(questions) if question.reasoning]
-    requests = []
-    for i in places:
-        body, _, _ = questions[i].prompt.user.rpartition("\n\n")
-        think = replace(questions[i].prompt, user=f"{body}\n\n{phrases_of(questions[i].language)['reasons']}")
-        requests.append(_request(think, REASON_TOKENS, 0.0, 0))
-    asked = list(questions)
-    for i, reply in zip(places, model.chat(requests) if requests else [], strict=True):
-        body, _, rule = questions[i].prompt.user.rpartition("\n\n")
-        thought = phrases_of(questions[i].language)["thought"].replace("{reasons}", reply.text.strip())
-        asked[i] = replace(questions[i], prompt=replace(questions[i].prompt, user=f"{body}\n\n{thought}\n\n{rule}"))
-    return asked
+    replies = model.chat([_think(questions[i]) for i in places]) if places else []
+    asked: list[Choice | None] = list(questions)
+    for i, reply in zip(places, replies, strict=True):
+        came = reply.finish in ("stop", "length") and reply.text.strip()
+        asked[i] = _after_thought(questions[i], reply.text.strip()) if came else None
+    answers = iter(answer([each for each in asked if each is not None]))
+    return [ChoiceAnswer((), failed=1.0) if each is None else next(answers) for each in asked]
+
+
+def _think(question: Choice) -> ChatRequest:
+    body, _, _ = question.prompt.user.rpartition("\n\n")
+    reasons = phrases_of(question.language)["reasons"]
+    return _request(replace(question.prompt, user=f"{body}\n\n{reasons}"), REASON_TOKENS, 0.0, 0)
+
+
+def _after_thought(question: Choice, thought: str) -> Choice:
+    """The question with the reasons before the rule how to answer."""
+    body, _, rule = question.prompt.user.rpartition("\n\n")
+    told = phrases_of(question.language)["thought"].replace("{reasons}", thought)
+    return replace(question, prompt=replace(question.prompt, user=f"{body}\n\n{told}\n\n{rule}"))
 
 
 def _write(model: ChatModel, questions: Sequence[Open]) -> list[OpenAnswer]:

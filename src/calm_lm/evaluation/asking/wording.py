@@ -20,6 +20,7 @@ from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.question import Choice, Prompt, Style
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+FIRST_OF_TWO_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def presentations(
     """`count` different presentations that balance orders and label styles.
 
     Ordered answers are listed from one end or from the other; unordered ones in seeded orders, each with its reverse.
-    The first two differ in both order and style, so two are already balanced.
+    The first two differ in both order and style, so two are already balanced. No answer may begin another ("1" and
+    "10"), or its probability would hold the other's: numbers get leading zeros, and a bare scale of ten has letters.
 
     Args:
         n_options: how many options.
@@ -66,9 +68,11 @@ def presentations(
         rng = np.random.default_rng([seed, n_options])
         drawn = (tuple(rng.permutation(n_options).tolist()) for _ in range(count))
         orders += [order for one in drawn for order in (one, one[::-1])]
-    styles: tuple[Style, ...] = ("words",) if bare else ("letters", "numbers")
+    styles: tuple[Style, ...] = ("letters", "numbers")
+    if bare:
+        styles = ("words",) if n_options < FIRST_OF_TWO_DIGITS else ("letters",)
     if n_options > len(LETTERS):
-        styles = tuple(style for style in styles if style != "letters")
+        styles = ("numbers",)
     pairs = [(orders[i % len(orders)], styles[i % len(styles)]) for i in range(2)]
     pairs += [(order, style) for order, style in product(dict.fromkeys(orders), styles)]
     return [Presentation(style, order) for order, style in dict.fromkeys(pairs)][:count]
@@ -164,5 +168,5 @@ def _labels(shown: Presentation, n_options: int) -> tuple[str, ...]:
         return ("",) * n_options
     labels = [""] * n_options
     for place, option in enumerate(shown.order):
-        labels[option] = LETTERS[place] if shown.style == "letters" else str(place + 1)
+        labels[option] = LETTERS[place] if shown.style == "letters" else str(place + 1).zfill(len(str(n_options)))
     return tuple(labels)

@@ -144,7 +144,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "presentations": len(rotations(plan.wanted.presentations)), "conditions_left_out": left_out(plan, conditions),
         "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems), facts)
+    texts = tuple((each.id, each.told("context")) for each in chosen)
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=texts)
 
 
 def rotations(count: int) -> list[Presentation]:

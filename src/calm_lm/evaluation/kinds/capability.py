@@ -72,7 +72,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     )  # fmt: skip
     facts = {"items": len(texts), "items_at_hand": len(at_hand), "item_ids": [each.id for each in texts],
              "tokens": int(tokens.sum()), "bytes": int(sizes.sum()), "seed": plan.seed}  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, (model, bytes_alone), facts)
+    named = tuple((each.id, each.text) for each in texts)
+    return TaskResult(plan.task, METRICS, table, (model, bytes_alone), facts, texts=named)
 
 
 def unigram_bits(texts: Sequence[str]) -> Floats:

@@ -15,10 +15,12 @@ class Classifier(Protocol):
     Attributes:
         labels: what it answers, in the order of the shares.
         readers: whom it can read for.
+        fitted_on: name of the data set it was fitted on.
     """
 
     labels: tuple[str, ...]
     readers: tuple[str, ...]
+    fitted_on: str
 
     def classify(self, texts: Sequence[str], readers: Sequence[str | None]) -> Floats:
         """Shares of the labels [N, L] of each text as read by `readers[i]`, by nobody in particular where None."""

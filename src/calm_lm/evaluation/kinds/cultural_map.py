@@ -17,7 +17,6 @@ from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.kinds.map_items import map_point, map_questions
 from calm_lm.evaluation.kinds.place_points import (
     Asked,
-    PlaceTable,
     add_answer_figures,
     add_point_figures,
     ask_places,
@@ -26,7 +25,7 @@ from calm_lm.evaluation.kinds.place_points import (
 )
 from calm_lm.evaluation.kinds.placed import left_out
 from calm_lm.evaluation.result import System, TaskResult
-from calm_lm.evaluation.table import EVERYONE, Metric
+from calm_lm.evaluation.table import EVERYONE, Metric, Table
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Floats
 from calm_lm.survey.indices import Points
@@ -57,7 +56,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     conditions = english_only(plan)
     wordings = choose_wordings(found.descriptors, plan)
     people: Placed = {country: found.points[country] for country in countries}
-    table = PlaceTable(countries, countries, seed=plan.seed, replicates=plan.replicates)
+    table = Table(countries, countries, seed=plan.seed, replicates=plan.replicates)
     systems, drawn = [], {}
     for condition in conditions:
         asked = ask_places(asker, map_questions(), countries, condition, plan, norms, wordings)

@@ -72,7 +72,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "presentations": plan.wanted.presentations, "conditions_left_out": left_out(plan, (NEUTRAL,)),
         "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, systems, facts)
+    texts = tuple((item.id, item.text) for item in (*kit.first, *kit.second))
+    return TaskResult(plan.task, METRICS, table, systems, facts, texts=texts)
 
 
 def score(items: Sequence[QuizItem], answers: Sequence[Pooled]) -> dict[str, Floats]:

@@ -165,7 +165,8 @@ def run(
         "item_ids": [topic.id for topic in topics], "conditions_left_out": left_out(plan, conditions),
         "held_out_texts_on_the_right_side": round(float(signed.mean()), 4), "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems + shuffled), facts)
+    texts = tuple((f"{each.id}/{part}", getattr(each, part)) for each in topics for part in ("item", "task"))
+    return TaskResult(plan.task, METRICS, table, tuple(systems + shuffled), facts, texts=texts)
 
 
 def gap_to_others(found: Positions, places: int) -> Floats:

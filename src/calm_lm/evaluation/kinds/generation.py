@@ -83,7 +83,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "conditions_left_out": left_out(plan, conditions), "item_ids": [topic.id for topic in topics],
         "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, _examples(conditions, written))
+    named_texts = tuple((topic.id, topic.text) for topic in topics)
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, _examples(conditions, written), named_texts)
 
 
 def with_both(conditions: Sequence[Condition]) -> tuple[Condition, ...]:

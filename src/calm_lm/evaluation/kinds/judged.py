@@ -86,7 +86,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "judges_itself": identity.fingerprint == asker.subject.identity.fingerprint,
         "conditions_left_out": left_out(plan, (NEUTRAL,)), "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems), facts)
+    named = tuple((item.id, item.question) for item in chosen)
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=named)
 
 
 def grade(judge: Asker, items: Sequence[CareItem], texts: Sequence[str], title: str) -> list[Judgement | None]:

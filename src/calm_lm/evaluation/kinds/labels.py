@@ -7,6 +7,7 @@ import numpy as np
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.benchmarks.registry import load_dataset
 from calm_lm.evaluation.asking.asker import Asker
+from calm_lm.evaluation.kinds.classifier import Classifier
 from calm_lm.evaluation.kinds.closed import add_answer_figures, add_inequity, commonest
 from calm_lm.evaluation.kinds.label_figures import add_label_figures, permuted, ranked
 from calm_lm.evaluation.kinds.label_rows import LabelRows, ask_rows, choose_rows, one_text, probabilities, texts_of
@@ -58,9 +59,17 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "items": len(set(rows.units)), "items_at_hand": len({one_text(each) for each in rows.data.splits[split]}),
         "split": split, "seed": plan.seed, "presentations": plan.wanted.presentations,
         "ties": int((rows.labels < 0).sum()), "positive": float(rows.shares[:, rows.data.positive].mean()),
-        "conditions_left_out": conditions.left_out, "notes": list(rows.data.notes),
+        "conditions_left_out": conditions.left_out, "notes": [*rows.data.notes, *_seen(asker, plan.task.data, split)],
     }  # fmt: skip
     return TaskResult(plan.task, metrics_of(plan), judging.table, (*judged, *controls), facts, texts=texts_of(rows))
+
+
+def _seen(asker: Asker, data: str, split: str) -> list[str]:
+    """What a reader must know of a run that has met the rows it is judged on."""
+    if not isinstance(asker.subject, Classifier) or asker.subject.fitted_on != data or split == "test":
+        return []
+    use = "was trained on" if split == "train" else "stopped and was calibrated on"
+    return [f"The run {use} these very rows, so its score here flatters it."]
 
 
 def metrics_of(plan: Plan) -> tuple[Metric, ...]:

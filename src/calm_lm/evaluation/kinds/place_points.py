@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from calm_lm.evaluation.asking.question import Choice
 from calm_lm.evaluation.kinds.placed import place_for
 from calm_lm.evaluation.kinds.survey import present
 from calm_lm.evaluation.result import System
-from calm_lm.evaluation.table import Metric, Table, figure, number
+from calm_lm.evaluation.table import Table, figure
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.stats.arrays import Floats
-from calm_lm.stats.sums import difference_of
 from calm_lm.survey.indices import IndexTable, Points, index_table
 from calm_lm.survey.item import SurveyItem
 
@@ -33,32 +31,6 @@ class Asked(NamedTuple):
 
     condition: Condition
     by_country: Mapping[str, Answers]
-
-
-class PlaceTable(Table):
-    """Rows of which each is a place: intervals redraw places, and one that is drawn twice counts twice.
-
-    The common table averages cultures alike however often their questions were drawn; with one question to a culture
-    that would make intervals too narrow.
-    """
-
-    def score(self, metric: Metric, values: Floats) -> dict[str, Any]:
-        """As `Table.score`, with the interval over places."""
-        return super().score(metric, values) | {"interval": _ends(self.means(values))}
-
-    def compare(self, metric: Metric, a: Floats, b: Floats) -> dict[str, Any] | None:
-        """As `Table.compare`, over places."""
-        found = super().compare(metric, a, b)
-        if found is None:
-            return None
-        both = np.isfinite(a) & np.isfinite(b)
-        first, second = (self.means(np.where(both, each, np.nan)) for each in (a, b))
-        gap = difference_of(first, second)
-        return found | {"interval": [number(gap.interval.low), number(gap.interval.high)], "p": gap.p}
-
-    def means(self, values: Floats) -> Floats:
-        """Replicates [n + 1] of the mean over places, the estimate first."""
-        return self._replicate(values)[1]
 
 
 def judged_countries(plan: Plan, known: Collection[str], part_of: Callable[[str], str]) -> list[str]:
@@ -195,7 +167,3 @@ def _apart(points: Points, compared: IndexTable) -> float | None:
     ]
     pairs = list(combinations(np.asarray(rows, dtype=np.float64), 2))
     return float(np.mean([np.linalg.norm(a - b) for a, b in pairs])) if pairs else None
-
-
-def _ends(means: Floats) -> Any:
-    return figure(means, title="", higher_is_better=None)["interval"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from calm_lm.culture.blend import Blend
 from calm_lm.culture.norms import NormStore
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.evaluation.asking.conditions import NEUTRAL, Condition
 from calm_lm.evaluation.asking.question import OpenAnswer, Prompt
 from calm_lm.evaluation.asking.wording import Place, setting
@@ -24,11 +24,11 @@ def english(plan: Plan) -> tuple[Condition, ...]:
     """The plan's conditions in English without a step of reasoning, which an open task has no place for.
 
     Raises:
-        CalmError: E78 where none is left.
+        UnavailableError: E78 where none is left.
     """
     kept = tuple(each for each in plan.conditions if each.language == "en" and not each.reasoning)
     if not kept:
-        raise CalmError(
+        raise UnavailableError(
             "E78", "this task is written in English and answered in the model's own words.", field="--conditions",
             value=", ".join(each.name for each in plan.conditions), fix="add a condition such as neutral+country.",
         )  # fmt: skip

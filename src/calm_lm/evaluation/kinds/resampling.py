@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from calm_lm.evaluation.table import figure, number
+from calm_lm.evaluation.table import ends, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Bools, Floats, Ints
 from calm_lm.stats.sums import draw
@@ -48,7 +48,10 @@ class Resampling:
         known = np.isfinite(by_culture)
         total = np.where(known, by_culture, 0.0).sum(1)
         mean = np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
-        values = {name: number(value) for name, value in zip(self._names, by_culture[0].tolist(), strict=True)}
+        values = {
+            name: {"value": number(by_culture[0, place]), "interval": ends(by_culture[:, place])}
+            for place, name in enumerate(self._names)
+        }
         return figure(mean, title=title, higher_is_better=better) | {"by_culture": values}
 
 

@@ -78,7 +78,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         },
         "conditions_left_out": left_out(plan, conditions), "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems), facts)
+    texts = tuple((f"{row.id}/{row.place}", row.text) for row in rows)
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=texts)
 
 
 def choose(questions: Sequence[ShortQuestion], plan: Plan) -> Chosen:

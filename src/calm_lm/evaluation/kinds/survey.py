@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from calm_lm.culture.norms import NormStore
+from calm_lm.errors import UnavailableError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.conditions import Condition
-from calm_lm.evaluation.asking.pool import Pooled, pool
+from calm_lm.evaluation.asking.pool import NOT_ASKED, Pooled, pool
 from calm_lm.evaluation.asking.profile import Profiles
 from calm_lm.evaluation.asking.question import Choice
 from calm_lm.evaluation.asking.wording import Place, choice, presentations
@@ -46,7 +47,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     """
     survey = load_survey(plan.task.data, plan.data_dir)
     rows = choose_rows(survey, plan)
-    asked = [_Asked(condition, ask(asker, rows, condition, plan, norms)) for condition in plan.conditions]
+    conditions, untranslated = fitting(rows, plan.conditions)
+    asked = [_Asked(condition, ask(asker, rows, condition, plan, norms)) for condition in conditions]
     table = Table([row.item.id for row in rows], [row.country for row in rows], seed=plan.seed,
                   replicates=plan.replicates)  # fmt: skip
     systems = [System(one.condition.name, one.condition.title, "model", score_rows(rows, one.answers)) for one in asked]
@@ -63,9 +65,35 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "items": len(items), "items_at_hand": len(survey.by_item), "presentations": plan.wanted.presentations,
         "ordinal": sum(survey.item(item).scale == "ordinal" for item in items), "item_ids": items,
         "left_out_by_the_loader": dict(survey.left_out), "seed": plan.seed,
+        "conditions_left_out": {
+            each.name: "no item is translated" for each in plan.conditions if each not in conditions
+        },
+        "notes": untranslated,
     }  # fmt: skip
     texts = tuple((item, survey.item(item).text) for item in items)
     return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=texts)
+
+
+def fitting(rows: SurveyRows, conditions: Sequence[Condition]) -> tuple[list[Condition], list[str]]:
+    """Conditions in whose language there is any item, and a remark on each language that some items lack.
+
+    Raises:
+        UnavailableError: E47 where no condition is left.
+    """
+    items = {row.item.id: row.item for row in rows}
+    kept, remarks = [], []
+    for condition in conditions:
+        missing = sum(not item.speaks(condition.language) for item in items.values())
+        if missing < len(items):
+            kept.append(condition)
+        if 0 < missing < len(items):
+            remarks.append(f"{missing} of {len(items)} items have no translation into {condition.language}.")
+    if not kept:
+        raise UnavailableError(
+            "E47", "no item is translated into a language of these conditions.", field="--conditions",
+            value=", ".join(condition.name for condition in conditions), fix="ask in English, or translate.",
+        )  # fmt: skip
+    return kept, list(dict.fromkeys(remarks))
 
 
 def choose_rows(survey: Survey, plan: Plan) -> SurveyRows:
@@ -89,15 +117,20 @@ def ask(asker: Asker, rows: SurveyRows, condition: Condition, plan: Plan, norms:
     flat = [question for questions in presented.values() for question in questions]
     answers = iter(asker.choose(flat, f"{plan.task.name}, {condition.title}"))
     found = {key: pool([next(answers) for _ in questions]) for key, questions in presented.items()}
-    return [found[row.item.id, row.country if condition.names_culture else None] for row in rows]
+    return [found.get((row.item.id, row.country if condition.names_culture else None), NOT_ASKED) for row in rows]
 
 
 def present_all(
     rows: SurveyRows, condition: Condition, plan: Plan, norms: NormStore | None = None
 ) -> dict[tuple[str, str | None], list[Choice]]:
-    """Presentations by item and country; a condition that names no place is asked once an item, under None."""
-    pairs = dict.fromkeys((row.item.id, row.country if condition.names_culture else None) for row in rows)
-    items = {row.item.id: row.item for row in rows}
+    """Presentations by item and country; a condition that names no place is asked once an item, under None.
+
+    Items without a translation into the condition's language are left out.
+    """
+    items = {row.item.id: row.item for row in rows if row.item.speaks(condition.language)}
+    pairs = dict.fromkeys(
+        (row.item.id, row.country if condition.names_culture else None) for row in rows if row.item.id in items
+    )
     find = place_finder(condition, plan, norms)
     return {
         (item, country): present(items[item], condition, None if country is None else find(country, items[item]), plan)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,14 @@ from calm_lm.evaluation.result import System
 from calm_lm.evaluation.table import Table, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Floats
-from calm_lm.stats.distances import jensen_shannon_rows, mean_position_rows, spread_rows, wasserstein_rows
-from calm_lm.stats.distinctiveness import distinct_pairs, gini_simpson_rows
+from calm_lm.stats.distances import (
+    jensen_shannon_rows,
+    mean_position_rows,
+    shannon_distance,
+    spread_rows,
+    wasserstein_rows,
+)
+from calm_lm.stats.distinctiveness import c_dist, distinct_pairs, gini_simpson_rows
 from calm_lm.stats.refusals import DistanceName, refusal_bounds
 
 PEOPLE_DRAWS = 200
@@ -33,7 +40,7 @@ def add_figures(system: System, rows: SurveyRows, answers: Sequence[Pooled], tab
     system.figures["inequity"] = figure(
         unequal, title="Inequity: standard deviation over cultures of the headline", higher_is_better=False
     )
-    _over_respondents(system, rows, answers, plan)
+    _over_respondents(system, rows, answers, table, plan)
     if system.role == "model":
         _what_was_no_answer(system, rows, answers, table, plan)
 
@@ -79,6 +86,7 @@ def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], p
         "title": "Distance between cultures, model over people", "value": number(found.ratio), "interval": None,
         "higher_is_better": None, "model": number(found.model_mean), "people": number(found.people_mean),
     }  # fmt: skip
+    system.figures["c_dist"] = _home_and_away(model, people)
     system.figures["arrangement"] = {
         "title": "Cultures near each other in people are near in the model (Spearman)",
         "value": number(found.spearman), "interval": None, "higher_is_better": True, "p": number(found.p),
@@ -86,7 +94,27 @@ def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], p
     }  # fmt: skip
 
 
-def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> None:
+def _home_and_away(model: Floats, people: Floats) -> dict[str, Any]:
+    """C-Dist: is each culture's answer sheet nearest to its own people? With the absolute scores beside it.
+
+    A score is 1 minus the mean Jensen-Shannon distance of the model's answers as one culture to the people of another,
+    over the items that both have. Where the prompt names no culture, all sheets are one.
+    """
+    n = len(model)
+    scores = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            both = np.isfinite(model[i, :, 0]) & np.isfinite(people[j, :, 0])
+            scores[i, j] = 1 - shannon_distance(model[i, both], people[j, both]).mean()
+    found = c_dist(scores)
+    return {
+        "title": "C-Dist: answers as a culture fit its own people best", "value": number(found.c_dist),
+        "interval": None, "higher_is_better": True, "mean_home": number(found.mean_home),
+        "worst_home": number(found.worst_home), "mean_away": number(found.mean_away),
+    }  # fmt: skip
+
+
+def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table, plan: Plan) -> None:
     """Interval of the headline when respondents are redrawn; only where the source tells how many there were."""
     if plan.task.metric not in ("wasserstein", "jensen_shannon"):
         return
@@ -111,7 +139,8 @@ def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled
     means = mean_of_known(np.stack(by_culture))
     low, high = np.quantile(means, [0.025, 0.975])
     system.figures["over_respondents"] = {
-        "title": "Headline when respondents are redrawn", "value": number(float(means.mean())),
+        "title": "Headline when respondents are redrawn",
+        "value": number(table.means(system.rows[plan.task.metric])[0]),
         "interval": [number(float(low)), number(float(high))], "higher_is_better": False,
     }  # fmt: skip
 
@@ -140,9 +169,10 @@ def _bounds(rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> tuple[Fl
     """Per row, the headline if all that was no answer had gone where it helps most, and where it hurts most."""
     low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     name: DistanceName = "wasserstein" if plan.task.metric == "wasserstein" else "jensen_shannon"
-    for found in rows.by_item.values():
-        item = rows[found[0]].item
-        if item.scale == "nominal" and name == "wasserstein":
+    for whole in rows.by_item.values():
+        found = np.asarray([row for row in whole if np.isfinite(answers[row].no_answer)], dtype=np.int64)
+        item = rows[whole[0]].item
+        if not len(found) or (item.scale == "nominal" and name == "wasserstein"):
             continue
         k = len(item.options)
         given = [answers[row].shares for row in found]
@@ -165,8 +195,10 @@ def add_comparisons(
     Consistencies are the model's, not a condition's: they stand with the first condition.
     """
     told: dict[str, tuple[str, Callable[[Condition], tuple[object, ...]]]] = {
-        "fcs": ("Consistency over framings (FCS)", lambda one: (one.language, one.reasoning)),
-        "clcs": ("Consistency over languages (CLCS)", lambda one: (one.framing, one.culture, one.reasoning)),
+        "fcs": ("Consistency over framings (FCS, Jensen-Shannon)", lambda one: (one.language, one.reasoning)),
+        "clcs": (
+            "Consistency over languages (CLCS, Jensen-Shannon)", lambda one: (one.framing, one.culture, one.reasoning)
+        ),
         "reasoning_consistency": (
             "Consistency with and without reasoning", lambda one: (one.framing, one.culture, one.language)
         ),
@@ -185,7 +217,7 @@ def add_comparisons(
         if condition.framing == "persona" and plain in conditions:
             shift = _shift(rows, answers[conditions.index(plain)], answers[number_])
             systems[number_].figures["spd"] = figure(
-                table.means(shift), title="Persona minus neutral, on the scale (SPD)", higher_is_better=None
+                table.means(shift), title="How far a persona moves the answer on the scale (SPD)", higher_is_better=None
             )
 
 
@@ -219,9 +251,12 @@ def _closeness(rows: SurveyRows, first: Sequence[Pooled], second: Sequence[Poole
 
 
 def _shift(rows: SurveyRows, neutral: Sequence[Pooled], persona: Sequence[Pooled]) -> Floats:
-    """Mean position of the persona's answer minus that of the neutral one, ordinal rows only [N]."""
+    """Distance of the persona's mean position from the neutral one, ordinal rows only [N], 0 to 1.
+
+    Without a sign: scales run either way, so that signed shifts of two items would cancel for no reason.
+    """
     found = np.full(len(rows), np.nan)
     for number_, (row, a, b) in enumerate(zip(rows, neutral, persona, strict=True)):
         if row.item.scale == "ordinal" and a.shares is not None and b.shares is not None:
-            found[number_] = mean_position_rows(b.shares[None])[0] - mean_position_rows(a.shares[None])[0]
+            found[number_] = abs(mean_position_rows(b.shares[None])[0] - mean_position_rows(a.shares[None])[0])
     return found

@@ -9,9 +9,15 @@ import numpy as np
 
 from calm_lm.evaluation.asking.pool import Pooled
 from calm_lm.evaluation.table import Metric
+from calm_lm.stats.alignment import (
+    aggregated_social_value_alignment,
+    neutral_processed_social_value_alignment,
+    social_value_alignment,
+)
 from calm_lm.stats.arrays import Floats, Ints
 from calm_lm.stats.distances import (
     jensen_shannon_rows,
+    kl_rows,
     mean_position_rows,
     modal_match_rows,
     total_variation_rows,
@@ -20,12 +26,18 @@ from calm_lm.stats.distances import (
 from calm_lm.survey.distribution import ResponseDistribution
 from calm_lm.survey.item import SurveyItem
 
+SMOOTHING = 0.001  # added to every share of both sides before KL
+FIVE_POINTS = 5
 METRICS = (
     Metric("wasserstein", "Wasserstein distance to people", higher_is_better=False),
     Metric("jensen_shannon", "Jensen-Shannon distance to people", higher_is_better=False),
     Metric("total_variation", "Total variation from people", higher_is_better=False),
     Metric("modal_match", "Commonest answer is people's", higher_is_better=True),
     Metric("nvas", "Answer closeness (NVAS)", higher_is_better=True),
+    Metric("kl", f"KL from people, smoothing {SMOOTHING}", higher_is_better=False, high=None),
+    Metric("sva", "Social value alignment (KorNAT)", higher_is_better=True),
+    Metric("sva_aggregated", "Social value alignment, sides merged", higher_is_better=True),
+    Metric("sva_neutral", "Social value alignment, neutral-processed", higher_is_better=True),
 )
 
 
@@ -97,6 +109,13 @@ def score_rows(rows: SurveyRows, answers: Sequence[Pooled]) -> dict[str, Floats]
     for part in matched(rows, answers):
         scores["jensen_shannon"][part.rows] = jensen_shannon_rows(part.model, part.people)
         scores["total_variation"][part.rows] = total_variation_rows(part.model, part.people)
+        scores["kl"][part.rows] = kl_rows(part.model, part.people, smoothing=SMOOTHING)
+        chosen = part.model.argmax(1)
+        scores["sva"][part.rows] = social_value_alignment(part.people, chosen).score
+        if part.item.scale == "ordinal" and len(part.item.options) == FIVE_POINTS:
+            merged = aggregated_social_value_alignment(part.people, chosen)
+            scores["sva_aggregated"][part.rows] = merged.score
+            scores["sva_neutral"][part.rows] = neutral_processed_social_value_alignment(part.people, chosen).score
         modal = modal_match_rows(part.model, part.people)
         scores["modal_match"][part.rows] = modal
         if part.item.scale == "ordinal":

@@ -119,7 +119,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         "items": len(rows.by_item), "countries": countries, "sheets_fitted": FITTED, "sheets_judged": JUDGED,
         "item_ids": list(rows.by_item), "presentations": plan.wanted.presentations, "seed": plan.seed,
     }  # fmt: skip
-    return TaskResult(plan.task, METRICS, table, tuple(systems), facts)
+    texts = tuple((item, rows[found[0]].item.text) for item, found in rows.by_item.items())
+    return TaskResult(plan.task, METRICS, table, tuple(systems), facts, texts=texts)
 
 
 def shared_items(survey: Survey, plan: Plan) -> Survey:

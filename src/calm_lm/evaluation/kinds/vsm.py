@@ -17,7 +17,6 @@ from calm_lm.culture.norms import NormStore
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.kinds.place_points import (
     Answers,
-    PlaceTable,
     add_answer_figures,
     add_point_figures,
     ask_places,
@@ -26,7 +25,7 @@ from calm_lm.evaluation.kinds.place_points import (
 )
 from calm_lm.evaluation.kinds.placed import left_out
 from calm_lm.evaluation.result import System, TaskResult
-from calm_lm.evaluation.table import Metric
+from calm_lm.evaluation.table import Metric, Table
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Floats
 from calm_lm.survey.cell import Cell
@@ -62,7 +61,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     conditions = english_only(plan)
     points = published.points(DIMENSIONS)
     people = {country: points[country] for country in countries}
-    table = PlaceTable(countries, countries, seed=plan.seed, replicates=plan.replicates)
+    table = Table(countries, countries, seed=plan.seed, replicates=plan.replicates)
     systems = []
     for condition in conditions:
         asked = ask_places(asker, items, countries, condition, plan, norms)

@@ -86,9 +86,20 @@ def measured_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Ht
         ))  # fmt: skip
     left = report.get("left_out") or {}
     if left:
-        items = (join((tag("b", str(name)), f": {reason}")) for name, reason in left.items())
+        items = (join((tag("b", ", ".join(names)), f": {reason}")) for reason, names in by_reason(left).items())
         parts += [tag("h3", "Left out"), bullets(items)]
+    failed = report.get("failed") or {}
+    if failed:
+        parts += [tag("h3", "Failed"), bullets(join((tag("b", str(name)), f": {why}")) for name, why in failed.items())]
     return section("measured", "What was measured, and on whom", *parts)
+
+
+def by_reason(left: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Tasks that were left out, those with one reason together."""
+    found: dict[str, list[str]] = {}
+    for name, reason in left.items():
+        found.setdefault(str(reason), []).append(str(name))
+    return found
 
 
 def _listed(content: Any) -> str:

@@ -68,6 +68,8 @@ def _facts(task: TaskView, bill: Mapping[str, Any]) -> Html:
     if isinstance(judge, Mapping):
         itself = ", the same model as the one judged" if task.asked.get("judges_itself") else ""
         left += f" Judged by {judge.get('title')}{itself}."
+    for remark in task.asked.get("notes") or ():
+        left += f" {remark}"
     masked = " The texts of this data set are offensive; none is shown." if task.offensive else ""
     return tag("p", f"{'; '.join(said)}.{left}{masked}", class_="soft")
 
