@@ -53,7 +53,7 @@ def chain(tree, node):
 
 @given(some_reads())
 def test_a_roomy_row_computes_each_distinct_beginning_once(reads):
-    long = [Read(tuple(range(10, 40)) + ids, first + 30) for ids, first in reads]
+    long = [Read(tuple(range(10, 310)) + ids, first + 300) for ids, first in reads]
     beginnings = {ids[:n] for ids, _ in long for n in range(1, len(ids) + 1)}
     assert positions(long, plan_rows(long, most=10_000, row_tokens=10_000)) == len(beginnings)
 

@@ -11,6 +11,7 @@ import typer
 from calm_lm.cli.data import _print, _table, _write
 from calm_lm.cli.display import number
 from calm_lm.cli.options import DataDir, Json
+from calm_lm.cli.survey_scores import place, vsm
 from calm_lm.cli.survey_tables import distance_cells, item_facts, print_report, say_hidden, share_rows
 from calm_lm.errors import CalmError
 
@@ -268,3 +269,7 @@ def _ids(text: str | None) -> list[str] | None:
 def _short(value: float | None) -> str:
     """Four figures, whatever the unit; an unknown one is a dash."""
     return number(value) if value is None else f"{value:.4g}"
+
+
+app.command()(vsm)
+app.command()(place)
