@@ -14,6 +14,7 @@ from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.conditions import parse_conditions
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer
 from calm_lm.evaluation.kinds.survey import choose_rows, run
+from calm_lm.evaluation.kinds.survey_figures import comparable
 from calm_lm.evaluation.result import TaskResult
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.evaluation.tasks.spec import Wanted, load_task
@@ -206,3 +207,10 @@ def test_paired_differences_are_corrected_for_their_number():
     best = next(each for each in paired if (each["a"], each["b"]) == ("persona+country", "uniform"))
     assert best["interval"][1] < 0
     assert math.isfinite(best["effect_dz"])
+
+
+def test_only_cultures_that_share_items_are_compared():
+    known = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]], dtype=bool)
+    assert comparable(known) == [0, 1, 3]  # the last shares with nobody, the third not with the second
+    assert comparable(np.ones((3, 2), dtype=bool)) == [0, 1, 2]
+    assert len(comparable(np.eye(4, dtype=bool))) == 1

@@ -17,7 +17,7 @@ from calm_lm.evaluation.kinds.survey_rows import SurveyRows, matched
 from calm_lm.evaluation.result import System
 from calm_lm.evaluation.table import Table, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.stats.arrays import Floats
+from calm_lm.stats.arrays import Bools, Floats
 from calm_lm.stats.distances import (
     jensen_shannon_rows,
     mean_position_rows,
@@ -29,6 +29,7 @@ from calm_lm.stats.distinctiveness import c_dist, distinct_pairs, gini_simpson_r
 from calm_lm.stats.refusals import DistanceName, refusal_bounds
 
 PEOPLE_DRAWS = 200
+FEWEST = 3  # cultures of which one can say how far they lie apart
 
 
 def add_figures(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table, plan: Plan) -> None:
@@ -64,7 +65,7 @@ def _diversity(system: System, rows: SurveyRows, answers: Sequence[Pooled], tabl
 
 
 def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> None:
-    """How far apart two cultures are in the model, beside people; needs at least three that share items."""
+    """How far apart two cultures are in the model, beside people; of at least three that share items."""
     cultures = sorted({row.country for row in rows})
     items = list(rows.by_item)
     most = max(len(row.item.options) for row in rows)
@@ -77,14 +78,15 @@ def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], p
             for kept, shares in ((model, part.model), (people, part.people)):
                 kept[culture, place] = 0.0
                 kept[culture, place, :k] = shares[number_]
-    known = np.isfinite(model[:, :, 0])
-    shared = (known[:, None] & known[None]).any(2)
-    if len(cultures) < 3 or not shared.all():
+    alike = comparable(np.isfinite(model[:, :, 0]))
+    if len(alike) < FEWEST:
         return
+    model, people = model[alike], people[alike]
     found = distinct_pairs(model, people, seed=plan.seed)
     system.figures["distinctness"] = {
         "title": "Distance between cultures, model over people", "value": number(found.ratio), "interval": None,
         "higher_is_better": None, "model": number(found.model_mean), "people": number(found.people_mean),
+        "cultures": [cultures[place] for place in alike],
     }  # fmt: skip
     system.figures["c_dist"] = _home_and_away(model, people)
     system.figures["arrangement"] = {
@@ -92,6 +94,19 @@ def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], p
         "value": number(found.spearman), "interval": None, "higher_is_better": True, "p": number(found.p),
         "kendall": number(found.kendall), "pairs": found.pairs,
     }  # fmt: skip
+
+
+def comparable(known: Bools) -> list[int]:
+    """Cultures of which every two share an item [C, I] -> indices; those that share with fewest go first.
+
+    A survey that asked other questions in other places cannot compare them all.
+    """
+    shared: Bools = np.any(known[:, None] & known[None], axis=2)
+    kept = list(range(len(known)))
+    while kept and not shared[np.ix_(kept, kept)].all():
+        partners = shared[np.ix_(kept, kept)].sum(1)
+        kept.pop(int(len(kept) - 1 - partners[::-1].argmin()))
+    return kept
 
 
 def _home_and_away(model: Floats, people: Floats) -> dict[str, Any]:
