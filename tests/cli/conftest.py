@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -26,11 +27,16 @@ def world() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def calm() -> Calm:
-    """Run a command line in this process; returns its exit code."""
+    """Run a command line in this process; returns its exit code. What it sets in the environment is taken back."""
 
     def run(*arguments: object) -> int:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
+        before = dict(os.environ)
+        try:
+            with pytest.raises(SystemExit) as stop:
+                main([str(argument) for argument in arguments])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
         return int(stop.value.code or 0)
 
     return run

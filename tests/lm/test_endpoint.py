@@ -576,7 +576,7 @@ def test_foreign_words_are_cut_after_the_key_is_blacked_out():
 # -- interruption ------------------------------------------------------------------------------------------
 
 CHILD = """
-    import sys
+    import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
     from calm_lm.lm.chat import ChatRequest, user
     from calm_lm.lm.endpoint import Endpoint
     requests = [ChatRequest(user(f"{i}|" + sys.argv[2])) for i in range(50)]

@@ -69,7 +69,7 @@ def test_a_mistake_is_one_error_with_its_place(
 def test_each_code_stands_at_one_place() -> None:
     source = "".join(path.read_text() for path in Path(calm_lm.stats.__file__).parent.glob("*.py"))
     codes = re.findall(r'"(S\d\d)"', source)
-    assert sorted(codes) == [f"S{i:02d}" for i in range(1, len(codes) + 1)]
+    assert len(codes) == len(set(codes)) > 30
 
 
 def test_ids_of_one_kind_pass_however_they_are_held() -> None:
