@@ -12,16 +12,8 @@ from calm_lm.data.benchmarks.rows import ChoiceQuestion
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.pool import Pooled
-from calm_lm.evaluation.kinds.closed import (
-    Question,
-    add_answer_figures,
-    add_inequity,
-    ask,
-    commonest,
-    fitting,
-    only,
-    picked,
-)
+from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
+from calm_lm.evaluation.kinds.closed import Question, ask, commonest, fitting, only, picked
 from calm_lm.evaluation.result import System, TaskResult
 from calm_lm.evaluation.table import Metric, Table, figure
 from calm_lm.evaluation.tasks.plan import Plan

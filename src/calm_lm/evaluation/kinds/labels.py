@@ -7,8 +7,9 @@ import numpy as np
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.benchmarks.registry import load_dataset
 from calm_lm.evaluation.asking.asker import Asker
+from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
 from calm_lm.evaluation.kinds.classifier import Classifier
-from calm_lm.evaluation.kinds.closed import add_answer_figures, add_inequity, commonest
+from calm_lm.evaluation.kinds.closed import commonest
 from calm_lm.evaluation.kinds.label_figures import add_label_figures, permuted, ranked
 from calm_lm.evaluation.kinds.label_rows import LabelRows, ask_rows, choose_rows, one_text, probabilities, texts_of
 from calm_lm.evaluation.kinds.resampling import Resampling

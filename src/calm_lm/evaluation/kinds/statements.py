@@ -9,7 +9,8 @@ from calm_lm.data.benchmarks.registry import load_dataset
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.kinds import resampling
-from calm_lm.evaluation.kinds.closed import add_answer_figures, add_inequity, only
+from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
+from calm_lm.evaluation.kinds.closed import only
 from calm_lm.evaluation.kinds.label_figures import calibration_bins
 from calm_lm.evaluation.kinds.label_rows import LabelRows, ask_rows, choose_rows, probabilities, texts_of
 from calm_lm.evaluation.kinds.resampling import Resampling, Statistic

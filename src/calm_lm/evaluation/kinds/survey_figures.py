@@ -13,6 +13,7 @@ import numpy as np
 
 from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.pool import Pooled
+from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
 from calm_lm.evaluation.kinds.survey_rows import SurveyRows, matched
 from calm_lm.evaluation.result import System
 from calm_lm.evaluation.table import Table, figure, number
@@ -36,11 +37,7 @@ def add_figures(system: System, rows: SurveyRows, answers: Sequence[Pooled], tab
     """Figures of one system from its answers along the rows."""
     _diversity(system, rows, answers, table)
     _distinctness(system, rows, answers, plan)
-    headline = system.rows[plan.task.metric]
-    unequal = spread_over_cultures(table.by_culture(headline))
-    system.figures["inequity"] = figure(
-        unequal, title="Inequity: standard deviation over cultures of the headline", higher_is_better=False
-    )
+    add_inequity(system, plan.task.metric, table)
     _over_respondents(system, rows, answers, table, plan)
     if system.role == "model":
         _what_was_no_answer(system, rows, answers, table, plan)
@@ -162,17 +159,7 @@ def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled
 
 def _what_was_no_answer(system: System, rows: SurveyRows, answers: Sequence[Pooled], table: Table, plan: Plan) -> None:
     """Refusals with what they could have changed, the probability of answering at all, steadiness, and the leak."""
-    columns: dict[str, tuple[str, bool | None, list[float | None]]] = {
-        "no_answer": ("Share without a valid answer", False, [*(each.no_answer for each in answers)]),
-        "refused": ("Share refused", None, [*(each.refused for each in answers)]),
-        "answer_mass": ("Probability of naming any option", True, [each.mass for each in answers]),
-        "steadiness": ("Steadiness over option orders and labels", True, [each.steadiness for each in answers]),
-        "logit_leakage": ("Share of the likeliest option behind a refusal", None, [each.top for each in answers]),
-    }
-    for name, (title, better, values) in columns.items():
-        column = np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
-        if np.isfinite(column).any():
-            system.figures[name] = figure(table.means(column), title=title, higher_is_better=better)
+    add_answer_figures(system, answers, table)
     if plan.task.metric in ("wasserstein", "jensen_shannon") and any(each.no_answer > 0 for each in answers):
         low, high = _bounds(rows, answers, plan)
         system.detail["refusal_bounds"] = {
@@ -234,15 +221,6 @@ def add_comparisons(
             systems[number_].figures["spd"] = figure(
                 table.means(shift), title="How far a persona moves the answer on the scale (SPD)", higher_is_better=None
             )
-
-
-def spread_over_cultures(by_culture: Floats) -> Floats:
-    """Standard deviation over the cultures that have a score [n, C] -> [n]; `nan` where none has."""
-    known = np.isfinite(by_culture)
-    count = np.maximum(known.sum(1), 1)
-    mean = np.where(known, by_culture, 0.0).sum(1) / count
-    squares = np.where(known, (by_culture - mean[:, None]) ** 2, 0.0).sum(1) / count
-    return np.where(known.any(1), np.sqrt(squares), np.nan)
 
 
 def mean_of_known(values: Floats) -> Floats:
