@@ -38,22 +38,35 @@ def _rows(scores: Sequence[SampleScore]) -> list[calm_scores.Row]:
     return rows
 
 
+# Inspect tells from the annotation that a metric takes samples with their ids.
 @metric
 def jensen_shannon() -> Metric:
     """Distance to people, lower is better."""
-    return lambda scores: calm_scores.jensen_shannon(_rows(scores))
+
+    def compute(scores: list[SampleScore]) -> float:
+        return calm_scores.jensen_shannon(_rows(scores))
+
+    return compute
 
 
 @metric
 def wasserstein() -> Metric:
     """Distance to people on the scale of ordinal items, lower is better."""
-    return lambda scores: calm_scores.wasserstein(_rows(scores))
+
+    def compute(scores: list[SampleScore]) -> float:
+        return calm_scores.wasserstein(_rows(scores))
+
+    return compute
 
 
 @metric
 def no_answer() -> Metric:
     """Share of replies that name no option."""
-    return lambda scores: sum(each.score.answer is None for each in scores) / max(len(scores), 1)
+
+    def compute(scores: list[SampleScore]) -> float:
+        return sum(each.score.answer is None for each in scores) / max(len(scores), 1)
+
+    return compute
 
 
 @scorer(metrics=[jensen_shannon(), wasserstein(), no_answer()])
