@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from calm_lm.cli.display import plain_table, say, write_result
 
+if TYPE_CHECKING:
     from rich.table import Table
-    from rich.text import Text
 
     from calm_lm.data.check import Findings
     from calm_lm.data.example import Dataset
@@ -36,8 +35,8 @@ def list_sources(data_dir: DataDir = None, json: Json = None) -> None:
 
     sources = [_facts(registry.get(name), data_dir) for name in registry.names()]
     columns = ("name", "title", "licence", "contrast", "offensive", "here")
-    _print(_table("Data sets", columns, [[facts[column] for column in columns] for facts in sources]))
-    _write(json, {"datasets": sources})
+    say(plain_table("Data sets", columns, [[facts[column] for column in columns] for facts in sources]))
+    write_result(json, {"datasets": sources})
 
 
 @app.command()
@@ -52,21 +51,21 @@ def show(
 
     source = registry.get(name)
     facts = _facts(source, data_dir)
-    _print(_table(source.title, ("what", "value"), facts.items()))
+    say(plain_table(source.title, ("what", "value"), facts.items()))
     if not facts["here"]:
-        _print(source.obtain)
-        _write(json, facts)
+        say(source.obtain)
+        write_result(json, facts)
         return
     from calm_lm.data.check import count_labels
 
     dataset = registry.load(name, data_dir=data_dir)
     splits = {split: count_labels(dataset, rows) for split, rows in dataset.splits.items()}
-    _print(_label_table("Rows by split and label", "split", splits))
+    say(_label_table("Rows by split and label", "split", splits))
     rows = _first_rows(dataset, unmask)
-    _print(_table("First rows", ("split", "id", "label", "cultures", "text"), [row.values() for row in rows]))
+    say(plain_table("First rows", ("split", "id", "label", "cultures", "text"), [row.values() for row in rows]))
     for note in dataset.notes:
-        _print(f"note: {note}")
-    _write(json, facts | {"splits": splits, "rows": rows, "notes": list(dataset.notes), "files": dataset.files})
+        say(f"note: {note}")
+    write_result(json, facts | {"splits": splits, "rows": rows, "notes": list(dataset.notes), "files": dataset.files})
 
 
 @app.command()
@@ -107,7 +106,7 @@ def check(
         names = None if labels is None else labels.split(",")
         findings = check_file(path, columns, labels=names, role=culture_role, most=most)
     _print_findings(findings)
-    _write(json, findings.as_json())
+    write_result(json, findings.as_json())
     if findings.malformed:
         raise typer.Exit(2)
 
@@ -128,9 +127,9 @@ def get(
         raise CalmError(
             "D86", "there is no folder to put it in.", field="--data-dir", fix="pass --data-dir DIR or set CALM_DATA."
         )
-    folder = download.fetch(source, data_dir or Path(), offline=offline, notify=_print)
-    _print(f"ready: {folder}")
-    _write(json, {"name": name, "folder": str(folder), "licence": source.licence, "citation": source.citation})
+    folder = download.fetch(source, data_dir or Path(), offline=offline, notify=say)
+    say(f"ready: {folder}")
+    write_result(json, {"name": name, "folder": str(folder), "licence": source.licence, "citation": source.citation})
 
 
 def mask_text(text: str, *, offensive: bool, unmask: bool) -> str:
@@ -139,6 +138,8 @@ def mask_text(text: str, *, offensive: bool, unmask: bool) -> str:
 
 
 def _facts(source: Source, data_dir: Path | None) -> dict[str, Any]:
+    from calm_lm.data.locate import find_folder
+
     return {
         "name": source.name,
         "title": source.title,
@@ -148,19 +149,8 @@ def _facts(source: Source, data_dir: Path | None) -> dict[str, Any]:
         "contrast": source.contrast,
         "offensive": source.offensive,
         "bundled": source.bundled,
-        "here": source.bundled or _is_here(source, data_dir),
+        "here": source.bundled or find_folder(source, data_dir) is not None,
     }
-
-
-def _is_here(source: Source, data_dir: Path | None) -> bool:
-    from calm_lm.data.registry import locate
-    from calm_lm.errors import CalmError
-
-    try:
-        locate(source, data_dir)
-    except CalmError:  # no data folder, or the set is not in it: that is the answer, not a mistake
-        return False
-    return True
 
 
 def _first_rows(dataset: Dataset, unmask: bool) -> list[dict[str, str]]:
@@ -183,68 +173,31 @@ def _first_rows(dataset: Dataset, unmask: bool) -> list[dict[str, str]]:
 
 def _print_findings(findings: Findings) -> None:
     for problem in findings.problems:
-        _print(str(problem))
+        say(str(problem))
     hidden = findings.malformed - len(findings.problems)
-    _print(
-        f"{findings.name}: {findings.malformed} malformed rows" + (f", {hidden} of them not shown" if hidden else "")
-    )
+    say(f"{findings.name}: {findings.malformed} malformed rows" + (f", {hidden} of them not shown" if hidden else ""))
     if findings.splits:
-        _print(_label_table("Rows by split and label", "split", findings.splits))
+        say(_label_table("Rows by split and label", "split", findings.splits))
     for role, balance in findings.balance.items():
         shown = dict(list(balance.items())[:SHOWN_CULTURES])
-        _print(_label_table(f"Rows by {role} and label", role, shown))
+        say(_label_table(f"Rows by {role} and label", role, shown))
         if len(balance) > len(shown):
-            _print(f"{len(balance) - len(shown)} more in the role {role}; --json has all.")
-    _print(f"repeats: {findings.repeats} rows; texts whose repeats differ in label: {findings.contradictions}")
+            say(f"{len(balance) - len(shown)} more in the role {role}; --json has all.")
+    say(f"repeats: {findings.repeats} rows; texts whose repeats differ in label: {findings.contradictions}")
     for overlap in findings.leakage:
         pairs = ", ".join(f"{pair.first}~{pair.second} ({pair.similarity:g})" for pair in overlap.pairs)
-        _print(
+        say(
             f"leakage, {overlap.kind}: {len(overlap.rows)} rows of {overlap.second} stand in {overlap.first}; "
             f"ids, as {pairs}"
         )
     if not findings.leakage:
-        _print("leakage: none found between splits, exact or near")
-    _print(f"licences: {', '.join(findings.licences) or 'none named'}")
+        say("leakage: none found between splits, exact or near")
+    say(f"licences: {', '.join(findings.licences) or 'none named'}")
     for line in (*findings.warnings, *(f"note: {note}" for note in findings.notes)):
-        _print(line)
+        say(line)
 
 
 def _label_table(title: str, first: str, counts: dict[str, dict[str, int]]) -> Table:
     labels = list(dict.fromkeys(label for row in counts.values() for label in row))
     rows = [[name, *(row.get(label, 0) for label in labels), sum(row.values())] for name, row in counts.items()]
-    return _table(title, (first, *labels, "rows"), rows)
-
-
-def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=_cell(title))
-    for column in columns:
-        table.add_column(_cell(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def _cell(value: object) -> Text:
-    """A value as a cell: brackets in it are no markup, and characters that steer a terminal are escaped."""
-    from rich.text import Text
-
-    word = {"None": "-", "True": "yes", "False": "no"}.get(repr(value), str(value))
-    return Text("".join(char if char.isprintable() else ascii(char)[1:-1] for char in word))
-
-
-def _print(content: Table | str) -> None:
-    """Print a table, or a line that is not wrapped."""
-    from rich.console import Console
-
-    Console(highlight=False).print(
-        _cell(content) if isinstance(content, str) else content, soft_wrap=isinstance(content, str)
-    )
-
-
-def _write(path: Path | None, value: dict[str, Any]) -> None:
-    from calm_lm.files import write_json
-
-    if path is not None:
-        write_json(path, value)
+    return plain_table(title, (first, *labels, "rows"), rows)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
     from rich.table import Table
+    from rich.text import Text
 
 
 def console() -> Console:
@@ -109,3 +112,40 @@ def score_table(title: str, systems: Mapping[str, Mapping[str, Any]], metrics: S
             ]
         table.add_row(name, *cells)
     return table
+
+
+def plain_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """A table of values as they are, folded where they are long."""
+    from rich.table import Table
+
+    table = Table(title=plain_cell(title))
+    for column in columns:
+        table.add_column(plain_cell(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(plain_cell(value) for value in row))
+    return table
+
+
+def plain_cell(value: object) -> Text:
+    """A value as a cell: brackets in it are no markup, and characters that steer a terminal are escaped."""
+    from rich.text import Text
+
+    word = {"None": "-", "True": "yes", "False": "no"}.get(repr(value), str(value))
+    return Text("".join(char if char.isprintable() else ascii(char)[1:-1] for char in word))
+
+
+def say(content: Table | str) -> None:
+    """Print a table, or a line that is not wrapped."""
+    from rich.console import Console
+
+    Console(highlight=False).print(
+        plain_cell(content) if isinstance(content, str) else content, soft_wrap=isinstance(content, str)
+    )
+
+
+def write_result(path: Path | None, value: dict[str, Any]) -> None:
+    """The result as JSON, where a file was named."""
+    from calm_lm.files import write_json
+
+    if path is not None:
+        write_json(path, value)

@@ -115,18 +115,11 @@ def _size(folder: Path) -> int:
 
 
 def _data() -> dict[str, Any]:
-    from calm_lm.data import registry
-    from calm_lm.errors import CalmError
+    from calm_lm.data.locate import DATA_DIR_VARIABLE, find_folder
+    from calm_lm.data.registry import get, names
 
-    here = []
-    for name in registry.names():
-        source = registry.get(name)
-        try:
-            found = source.bundled or registry.locate(source).is_dir()
-        except CalmError:  # no data folder, or the set is not in it: that is the answer, not a mistake
-            found = False
-        here += [name] if found else []
-    folder = os.environ.get(registry.DATA_DIR_VARIABLE)
+    here = [name for name in names() if get(name).bundled or find_folder(get(name), None)]
+    folder = os.environ.get(DATA_DIR_VARIABLE)
     return {"CALM_DATA": hide_user(Path(folder)) if folder else None, "data sets here": here}
 
 

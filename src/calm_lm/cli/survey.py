@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calm_lm.cli.data import _print, _table, _write
-from calm_lm.cli.display import number
+from calm_lm.cli.display import number, plain_table, say, write_result
 from calm_lm.cli.options import DataDir, Json
 from calm_lm.cli.survey_scores import place, vsm
 from calm_lm.cli.survey_tables import distance_cells, item_facts, print_report, say_hidden, share_rows
@@ -44,9 +43,9 @@ def list_surveys(data_dir: DataDir = None, json: Json = None) -> None:
         for name in index_names()
     ]
     columns = ("name", "title", "licence", "here")
-    _print(_table("Surveys", columns, [[facts[column] for column in columns] for facts in surveys]))
-    _print(_table("Published figures (calm survey index)", tables[0], [table.values() for table in tables]))
-    _write(json, {"surveys": surveys, "tables": tables})
+    say(plain_table("Surveys", columns, [[facts[column] for column in columns] for facts in surveys]))
+    say(plain_table("Published figures (calm survey index)", tables[0], [table.values() for table in tables]))
+    write_result(json, {"surveys": surveys, "tables": tables})
 
 
 @app.command()
@@ -68,7 +67,7 @@ def show(
         _show_item(survey, survey.item(item), everyone=countries is None, json=json)
         return
     facts = _facts(get_survey(name), data_dir)
-    _print(_table(survey.instrument.title, ("what", "value"), facts.items()))
+    say(plain_table(survey.instrument.title, ("what", "value"), facts.items()))
     report = check_survey(survey)
     print_report(report)
     items = [item_facts(survey, each) for each in survey.instrument.items.values()]
@@ -76,11 +75,11 @@ def show(
     rows = [
         [facts["id"], facts["scale"], len(facts["options"]), *(facts[key] for key in columns[3:])] for facts in items
     ]
-    _print(_table("Items", columns, rows[:SHOWN_ITEMS]))
+    say(plain_table("Items", columns, rows[:SHOWN_ITEMS]))
     say_hidden(len(rows) - SHOWN_ITEMS, "items")
     if survey.instrument.notes:
-        _print(f"note: {survey.instrument.notes}")
-    _write(json, facts | {"notes": survey.instrument.notes, "report": asdict(report), "items": items})
+        say(f"note: {survey.instrument.notes}")
+    write_result(json, facts | {"notes": survey.instrument.notes, "report": asdict(report), "items": items})
 
 
 @app.command()
@@ -109,7 +108,7 @@ def check(
         survey = survey_from_microdata(path, _read_codebook(codebook or path.parent / "codebook.yaml"))
     report = check_survey(survey)
     print_report(report)
-    _write(json, asdict(report))
+    write_result(json, asdict(report))
 
 
 @app.command()
@@ -135,17 +134,18 @@ def distance(
     found = place_distance(survey, *pair, seed=seed)
     kinds = {"Jensen-Shannon": found.jensen_shannon, "Wasserstein (ordinal items)": found.wasserstein}
     rows = [(kind, *distance_cells(each)) for kind, each in kinds.items() if each is not None]
-    _print(_table(f"{pair[0]} and {pair[1]} in {survey.instrument.title}", ("distance", "mean", "95 %", "items"), rows))
-    _print("From 0 (the same answers) to 1. The interval is over items; waves are the newest of either place.")
+    title = f"{pair[0]} and {pair[1]} in {survey.instrument.title}"
+    say(plain_table(title, ("distance", "mean", "95 %", "items"), rows))
+    say("From 0 (the same answers) to 1. The interval is over items; waves are the newest of either place.")
     shown = [
         (each.item, number(each.jensen_shannon), number(each.wasserstein), survey.item(each.item).text)
         for each in found.items[:most]
     ]
     if shown:
-        _print(_table("Most different items", ("item", "Jensen-Shannon", "Wasserstein", "text"), shown))
+        say(plain_table("Most different items", ("item", "Jensen-Shannon", "Wasserstein", "text"), shown))
     if found.only_one:
-        _print(f"{found.only_one} items were asked in only one of the two and do not count.")
-    _write(json, {"survey": name, "seed": seed} | found.as_json())
+        say(f"{found.only_one} items were asked in only one of the two and do not count.")
+    write_result(json, {"survey": name, "seed": seed} | found.as_json())
 
 
 @app.command()
@@ -163,15 +163,15 @@ def split(
     survey = load_survey(name, data_dir)
     answers = answers_of(survey)
     found = four_way_split(answers, share=share, seed=seed, group_of=topic_of(survey))
-    _print(_table(f"{survey.instrument.title}, seed {seed}", ("part", "answers"), found.counts.items()))
+    say(plain_table(f"{survey.instrument.title}, seed {seed}", ("part", "answers"), found.counts.items()))
     for axis, values in found.held_out.items():
         shown = ", ".join(values[:SHOWN_ROWS]) + ", ..." * (len(values) > SHOWN_ROWS)
-        _print(f"held out, {axis}: {shown or 'nothing: the survey does not tell enough of them apart'}")
+        say(f"held out, {axis}: {shown or 'nothing: the survey does not tell enough of them apart'}")
     each_answer = [
         {"item": answer.question, "culture": answer.culture, "wave": answer.wave, "part": part}
         for answer, part in zip(answers, found.parts, strict=True)
     ]
-    _write(json, {"survey": name, "share": share, "seed": seed, "counts": found.counts,
+    write_result(json, {"survey": name, "share": share, "seed": seed, "counts": found.counts,
                   "held_out": dict(found.held_out), "answers": each_answer})  # fmt: skip
 
 
@@ -195,11 +195,11 @@ def index(
             )  # fmt: skip
     shown = wanted if countries else wanted[:SHOWN_ROWS]
     rows = [(country, *(_short(value) for value in table.rows[country])) for country in shown]
-    _print(_table(table.name, ("country", *table.columns), rows))
+    say(plain_table(table.name, ("country", *table.columns), rows))
     say_hidden(len(wanted) - len(shown), "rows")
     for line in (table.citation, f"licence: {table.licence}", *(f"note: {note}" for note in table.notes)):
-        _print(line)
-    _write(json, {
+        say(line)
+    write_result(json, {
         "name": table.name, "columns": table.columns, "licence": table.licence, "citation": table.citation,
         "notes": table.notes, "rows": {country: table.rows[country] for country in wanted},
     })  # fmt: skip
@@ -217,8 +217,8 @@ def _show_item(survey: Survey, item: SurveyItem, *, everyone: bool, json: Path |
     places = sorted(found)
     shown = places[:SHOWN_COUNTRIES] if everyone else places
     rows = [cells for place in shown for cells in share_rows(item, found[place])]
-    _print(item.text)
-    _print(_table(f"{item.id}, {item.scale}", ("country", "answer", "share", ""), rows))
+    say(item.text)
+    say(plain_table(f"{item.id}, {item.scale}", ("country", "answer", "share", ""), rows))
     say_hidden(len(places) - len(shown), "countries", "--countries shows those you name")
     by_country = {
         place: {
@@ -227,25 +227,18 @@ def _show_item(survey: Survey, item: SurveyItem, *, everyone: bool, json: Path |
         }
         for place, each in sorted(found.items())
     }  # fmt: skip
-    _write(json, item_facts(survey, item) | {"by_country": by_country})
+    write_result(json, item_facts(survey, item) | {"by_country": by_country})
 
 
 def _facts(source: SurveySource, data_dir: Path | None) -> dict[str, Any]:
+    from calm_lm.data.locate import find_folder
+
+    here = source.bundled or find_folder(source, data_dir) is not None
     return {
         "name": source.name, "title": source.title, "summary": source.summary, "licence": source.licence,
-        "citation": source.citation, "bundled": source.bundled, "here": source.bundled or _is_here(source, data_dir),
+        "citation": source.citation, "bundled": source.bundled, "here": here,
         "obtain": source.obtain,
     }  # fmt: skip
-
-
-def _is_here(source: SurveySource, data_dir: Path | None) -> bool:
-    from calm_lm.survey.registry import locate_survey
-
-    try:
-        locate_survey(source, data_dir)
-    except CalmError:  # no data folder, or the survey is not in it: that is the answer, not a mistake
-        return False
-    return True
 
 
 def _read_codebook(path: Path) -> Any:

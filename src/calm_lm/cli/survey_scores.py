@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calm_lm.cli.data import _print, _table, _write
-from calm_lm.cli.display import number
+from calm_lm.cli.display import number, plain_table, say, write_result
 from calm_lm.cli.options import DataDir, Json
 from calm_lm.errors import CalmError
 
@@ -28,9 +27,9 @@ def vsm(
          "; ".join(one.warnings) or "-"]
         for cell, one in found.items()
     ]  # fmt: skip
-    _print(_table("VSM 2013 (constants 0: only differences between countries mean something)",
+    say(plain_table("VSM 2013 (constants 0: only differences between countries mean something)",
                   ("country", *DIMENSIONS, "warnings"), rows))  # fmt: skip
-    _write(json, {
+    write_result(json, {
         cell.name: {"scores": dict(one.scores), "standard_errors": dict(one.standard_errors),
                     "missing_items": list(one.missing_items), "warnings": list(one.warnings)}
         for cell, one in found.items()
@@ -70,10 +69,10 @@ def place(
         rows.append([cell, wave, *(_with_error(v, e) for v, e in zip(found.point, errors, strict=True)),
                      "-" if found.n is None else str(found.n)])  # fmt: skip
         facts[f"{cell} {wave}".strip()] = {"x": found.point.x, "y": found.point.y, "errors": errors, "n": found.n}
-    _print(_table(f"{survey.instrument.title} on the map", ("place", "wave", "x", "y", "respondents"), rows))
+    say(plain_table(f"{survey.instrument.title} on the map", ("place", "wave", "x", "y", "respondents"), rows))
     if left_out:
         typer.echo(f"Not all ten items were asked in: {', '.join(left_out)}")
-    _write(json, {"points": facts, "without_all_items": left_out})
+    write_result(json, {"points": facts, "without_all_items": left_out})
 
 
 def _with_error(value: float | None, error: float | None) -> str:

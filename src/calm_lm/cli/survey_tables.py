@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from calm_lm.cli.data import _print, _table
-from calm_lm.cli.display import number
+from calm_lm.cli.display import number, plain_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,9 +52,9 @@ def print_report(report: SurveyReport) -> None:
         "pairs of item and country without answers": report.empty_cells,
         "options nobody chose": report.unchosen_options,
     }
-    _print(_table(report.name, ("what", "count"), lines.items()))
+    say(plain_table(report.name, ("what", "count"), lines.items()))
     for reason, count in report.left_out.items():
-        _print(f"left out: {reason}: {count}")
+        say(f"left out: {reason}: {count}")
 
 
 def distance_cells(found: MeanDistance) -> tuple[str, str, str]:
@@ -77,4 +76,4 @@ def item_facts(survey: Survey, item: SurveyItem) -> dict[str, Any]:
 def say_hidden(count: int, what: str, how: str = "--json has all") -> None:
     """Say how much a table leaves out, if anything."""
     if count > 0:
-        _print(f"{count} more {what}; {how}.")
+        say(f"{count} more {what}; {how}.")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from calm_lm.data.example import Dataset, Role
-from calm_lm.errors import CalmError, UnavailableError
-
-DATA_DIR_VARIABLE = "CALM_DATA"
+from calm_lm.data.locate import Codes, require_folder
+from calm_lm.errors import CalmError
 
 # name -> module under `sources`, and the `Source` in it
 _MODULES = {
@@ -124,23 +122,7 @@ def locate(source: Source, data_dir: Path | None = None) -> Path:
     Raises:
         CalmError: D27 without a data folder, D28 when the data set lies in neither place.
     """
-    given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE) or None
-    if given is None:
-        raise UnavailableError(
-            "D27",
-            f"{source.title} is read from a folder of data sets, and none was given.",
-            fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {source.obtain}",
-        )
-    places = (Path(given) / source.folder, Path(given))
-    for place in places:
-        if any(next(place.glob(sign), None) is not None for sign in source.signs):
-            return place
-    raise UnavailableError(
-        "D28",
-        f"{source.title} is not there: looked for {' or '.join(source.signs)} in {places[0]} and {places[1]}.",
-        file=given,
-        fix=source.obtain,
-    )
+    return require_folder(source, data_dir, Codes("D27", "D28"))
 
 
 def load(name: str, *, data_dir: Path | None = None) -> Dataset:

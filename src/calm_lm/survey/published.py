@@ -5,13 +5,12 @@ What is read lies where `calm` looks for data sets, each in a folder of its own;
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calm_lm.errors import CalmError, UnavailableError
-from calm_lm.survey.registry import DATA_DIR_VARIABLE
+from calm_lm.data.locate import Codes, find_folder, require_folder
+from calm_lm.errors import CalmError
 from calm_lm.survey.sources import iw_map
 from calm_lm.survey.sources.country_tables import CountryTable, load_hofstede, load_wvs7_factors
 
@@ -25,18 +24,18 @@ class Published:
     Attributes:
         title: what lies in it.
         folder: its name under the data folder.
-        sign: the file that tells that it is there.
+        signs: the file that tells that it is there.
         obtain: one sentence on how a user gets it.
     """
 
     title: str
     folder: str
-    sign: str
+    signs: tuple[str, ...]
     obtain: str
 
     def is_in(self, data_dir: Path | None = None) -> bool:
         """Whether it can be located."""
-        return self._find(_given(data_dir)) is not None
+        return find_folder(self, data_dir) is not None
 
     def locate(self, data_dir: Path | None = None) -> Path:
         """The folder: under `data_dir`, or `data_dir` itself.
@@ -47,40 +46,24 @@ class Published:
         Raises:
             CalmError: E22 without a data folder, E23 where the sign lies in neither place.
         """
-        given = _given(data_dir)
-        if given is None:
-            raise UnavailableError(
-                "E22", f"{self.title} is read from a folder of data sets, and none was given.", field="--data-dir",
-                fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {self.obtain}",
-            )  # fmt: skip
-        found = self._find(given)
-        if found is None:
-            raise UnavailableError(
-                "E23", f"{self.title} is not there: looked for {self.sign} in {given / self.folder} and {given}.",
-                file=given, fix=self.obtain,
-            )  # fmt: skip
-        return found
-
-    def _find(self, given: Path | None) -> Path | None:
-        places = () if given is None else (given / self.folder, given)
-        return next((place for place in places if (place / self.sign).is_file()), None)
+        return require_folder(self, data_dir, Codes("E22", "E23"))
 
 
 MAP = Published(
-    "The Inglehart-Welzel cultural map", "iw-cultural-map", "iw_projection_final.json",
+    "The Inglehart-Welzel cultural map", "iw-cultural-map", ("iw_projection_final.json",),
     "Take the folder evaluation/iw of Project Tapestry's sociocultural-alignment contribution (The AI Alliance) as "
     "it was published.",
 )  # fmt: skip
 HOFSTEDE = Published(
-    "Hofstede's table of dimensions", "eecc-wvs-hofstede", "distances_hofstede_raw_with_demonymns.csv",
+    "Hofstede's table of dimensions", "eecc-wvs-hofstede", ("distances_hofstede_raw_with_demonymns.csv",),
     "Take the data folder of shaily99/eecc as it was published; the figures are the rights holder's.",
 )  # fmt: skip
 FACTORS = Published(
-    "Six factors of the World Values Survey, wave 7", "wvs7-factors", "wave_7.csv",
+    "Six factors of the World Values Survey, wave 7", "wvs7-factors", ("wave_7.csv",),
     "Take wave_7.csv of the World Values Survey example of TwelveGPT educational as it was published.",
 )  # fmt: skip
 VSM = Published(
-    "The questionnaire of the Values Survey Module 2013", "vsm2013", "questionnaire.csv",
+    "The questionnaire of the Values Survey Module 2013", "vsm2013", ("questionnaire.csv",),
     "Its texts are under copyright: get them from the rights holder (geerthofstede.com) and write vsm2013/"
     "questionnaire.csv with the columns item,text,option1,...,option5 and the rows m01 to m24.",
 )  # fmt: skip
@@ -131,11 +114,6 @@ def load_map_table(folder: Path) -> CountryTable:
         citation=found.citation,
         notes=("in the unit of the published map.",),
     )
-
-
-def _given(data_dir: Path | None) -> Path | None:
-    named = os.environ.get(DATA_DIR_VARIABLE)
-    return Path(data_dir) if data_dir is not None else Path(named) if named else None
 
 
 _INDICES: dict[str, tuple[Published, Callable[[Path], CountryTable]]] = {

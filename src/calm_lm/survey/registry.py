@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calm_lm.errors import CalmError, UnavailableError
+from calm_lm.data.locate import Codes, require_folder
+from calm_lm.errors import CalmError
 from calm_lm.survey.instrument import Survey
-
-DATA_DIR_VARIABLE = "CALM_DATA"
 
 # name -> module of this room, which holds its `SOURCE`
 _MODULES = {
@@ -83,23 +81,7 @@ def locate_survey(source: SurveySource, data_dir: Path | None = None) -> Path:
     Raises:
         CalmError: V27 without a data folder, V28 when the survey lies in neither place.
     """
-    given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE) or None
-    if given is None:
-        raise UnavailableError(
-            "V27",
-            f"{source.title} is read from a folder of data sets, and none was given.",
-            fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {source.obtain}",
-        )
-    places = (Path(given) / source.folder, Path(given))
-    for place in places:
-        if any(next(place.glob(sign), None) is not None for sign in source.signs):
-            return place
-    raise UnavailableError(
-        "V28",
-        f"{source.title} is not there: looked for {' or '.join(source.signs)} in {places[0]} and {places[1]}.",
-        file=given,
-        fix=source.obtain,
-    )
+    return require_folder(source, data_dir, Codes("V27", "V28"))
 
 
 def load_survey(name: str, data_dir: Path | None = None) -> Survey:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 
 from calm_lm.data.benchmarks.rows import R, Rows
 from calm_lm.data.example import Dataset
-from calm_lm.data.registry import DATA_DIR_VARIABLE
+from calm_lm.data.locate import Codes, require_folder
 from calm_lm.data.registry import load as load_source
 from calm_lm.data.registry import names as source_names
-from calm_lm.errors import CalmError, UnavailableError
+from calm_lm.errors import CalmError
 
 # name -> module of this room, and the `Benchmark` in it
 _MODULES = {
@@ -88,19 +87,7 @@ def locate(benchmark: Benchmark, data_dir: Path | None = None) -> Path:
     Raises:
         UnavailableError: D02 without a data folder, D03 when the benchmark lies in neither place.
     """
-    given = data_dir if data_dir is not None else os.environ.get(DATA_DIR_VARIABLE) or None
-    if given is None:
-        raise UnavailableError(
-            "D02", f"{benchmark.title} is read from a folder of data sets, and none was given.",
-            fix=f"pass --data-dir or set {DATA_DIR_VARIABLE}. {benchmark.obtain}",
-        )  # fmt: skip
-    for place in (Path(given) / benchmark.folder, Path(given)):
-        if any(next(place.glob(sign), None) is not None for sign in benchmark.signs):
-            return place
-    raise UnavailableError(
-        "D03", f"{benchmark.title} is not there: looked for {' or '.join(benchmark.signs)} in it and in its folder "
-        f"{benchmark.folder}.", file=given, fix=benchmark.obtain,
-    )  # fmt: skip
+    return require_folder(benchmark, data_dir, Codes("D02", "D03"))
 
 
 def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:

@@ -54,7 +54,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         CalmError: E22 and E23 where questionnaire or table are not there, E24 to E26 for countries or conditions that
             cannot be judged.
     """
-    items = tuple(read_questionnaire(VSM.locate(plan.data_dir) / VSM.sign).items.values())
+    items = tuple(read_questionnaire(VSM.locate(plan.data_dir) / VSM.signs[0]).items.values())
     published = load_hofstede(HOFSTEDE.locate(plan.data_dir))
     known = [country for country in published.complete if not country.startswith("x-")]
     countries = judged_countries(plan, known, lambda country: "")
