@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_reader import Page, browse, measure, needs_chromium
 
 from calm_lm.evaluation.demo import CALM, CEILING, PERMUTED, DemoResult, Row, Score, Table
 from calm_lm.evaluation.pages import kit, pictures
@@ -29,36 +25,6 @@ from calm_lm.model.card import CARE
 COUNTRIES = ("AU", "BR", "CN", "DE", "EG", "GB", "IN", "JP", "MX", "NG", "TH", "US")
 LABELS = ("expected", "fine", "out_of_place", "varies")
 HOSTILE = '<script>alert("x")</script> & "quotes" <img src=x onerror=y>'
-VOID = {"meta", "br", "img", "hr", "input", "link"}
-
-
-class Page(HTMLParser):
-    """What a page is made of; fails when elements do not close in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-        if name not in VOID:
-            self.open.append(name)
-
-    def handle_startendtag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-
-    def handle_endtag(self, name: str) -> None:
-        assert self.open.pop() == name
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of(self, name: str) -> Iterator[dict[str, str | None]]:
-        return (attributes for each, attributes in self.elements if each == name)
 
 
 def step(*, kept: bool = True, second: str = "out_of_place", text: str = "leaving a tip") -> ReflectionStep:
@@ -258,41 +224,18 @@ def test_readers_have_names() -> None:
 
 # -- in a browser -------------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
-)  # fmt: skip
-# A window has a least width, a frame has none; the frame's own page runs no script, the one around it measures.
-MEASURE = """<!doctype html><body style="margin:0">
-<iframe id="f" width="{width}" height="900" style="border:0" srcdoc="{page}">
-</iframe><pre id="out">not measured</pre><script>
-document.getElementById("f").onload = event => {{
-  const root = event.target.contentDocument.documentElement;
-  document.getElementById("out").textContent = "WIDTH=" + root.scrollWidth + " HEIGHT=" + root.scrollHeight;
-}};
-</script>"""
-
-
-def browse(folder: Path, page: Path, *flags: str) -> str:
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, page.as_uri()]
-    return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout.decode()
-
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_overflows_in_a_browser(page: str, width: int, tmp_path: Path) -> None:
-    (tmp_path / "frame.html").write_text(MEASURE.format(width=width, page=html.escape(page)))
-    dom = browse(tmp_path, tmp_path / "frame.html", "--dump-dom", "--virtual-time-budget=5000")
-    measured = re.search(r"WIDTH=(\d+) HEIGHT=(\d+)", dom)
-    assert measured is not None
-    assert int(measured[1]) <= width
-    assert int(measured[2]) > 1500
+    measured = measure(tmp_path, page, width)
+    assert measured.width <= width
+    assert measured.height > 1500
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@needs_chromium
 def test_a_screenshot_is_not_blank(page: str, tmp_path: Path) -> None:
     from matplotlib.image import imread
 

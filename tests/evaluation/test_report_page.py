@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import io
 import json
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,137 +14,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_reader import Page, browse, measure, needs_chromium
+from planted_reports import MANY, REPORTS, report_of, task_result
 
-from calm_lm.culture.ids import countries
 from calm_lm.evaluation.pages import charts, report_text
 from calm_lm.evaluation.pages.report import OFFENSIVE, render_report
 from calm_lm.evaluation.pages.report_frame import CARE
 from calm_lm.evaluation.pages.report_lead import lead
 from calm_lm.evaluation.pages.report_views import standing_of, task_view
-from calm_lm.evaluation.result import System, TaskResult
-from calm_lm.evaluation.summary import summarise
-from calm_lm.evaluation.table import Metric, Table
-from calm_lm.evaluation.tasks.spec import EvaluationCard, Task
 
-METRICS = (Metric("distance", "Distance to people", higher_is_better=False),)
-HOSTILE = '<script>alert("x")</script> & "q" <img src=x onerror=y> \x00\x1b[31m\u202egnp.exe'
 SHOWN = '<script>alert("x")</script> & "q" <img src=x onerror=y> ��[31m�gnp.exe'
 OFFENSE = "zzz-planted-offence"
-CARD = EvaluationCard(assumes="That numbers mean something.", labels_by="Nobody.", language="English.", gaps="All.")
-BINS = [{"confidence": 0.65, "right": 0.5, "rows": 40}, {"confidence": 0.95, "right": 0.7, "rows": 10}]
 SECTIONS = ("measured", "verdict", "joint", "task-1", "reading")
-
-
-def task_result(
-    name: str = "toy", cultures: tuple[str, ...] = ("EG", "FR", "JP"), *, distances: dict[str, float] | None = None,
-    kind: str = "survey", offensive: bool = False, detail: dict[str, Any] | None = None,
-) -> TaskResult:  # fmt: skip
-    """A task on 30 invented questions; systems have planted distances, a little worse in the last place."""
-    rng = np.random.default_rng(3)
-    rows = [(f"q{number}", culture) for number in range(30) for culture in cultures]
-    lean = np.asarray([0.05 if culture == cultures[-1] else 0.0 for _, culture in rows])
-    planted = distances or {"neutral": 0.5, "neutral+country": 0.4, "uniform": 0.2, "population-mean": 0.1}
-    roles = {"neutral": "model", "neutral+country": "model", "people-again": "people"}
-    systems = [
-        System(each, each, roles.get(each, "baseline"), {"distance": far + lean + rng.normal(0, 0.01, len(rows))})  # type: ignore[arg-type]
-        for each, far in planted.items()
-    ]
-    systems[0].figures |= {
-        "no_answer": {"title": "No answer", "value": 0.05, "interval": [0.02, 0.08], "higher_is_better": False},
-        "inequity": {"title": "Inequity", "value": 0.1, "interval": None, "higher_is_better": False},
-    }
-    systems[0].detail |= {"refusal_bounds": {"metric": "distance", "low": 0.45, "high": 0.55}, "calibration": BINS}
-    task = Task(
-        name=name, kind=kind, title=f"Title of {name}", data="invented", licence="Apache-2.0",
-        citation="made up for a test", metric="distance", offensive=offensive, card=CARD,
-    )  # fmt: skip
-    table = Table([row[0] for row in rows], [row[1] for row in rows], replicates=200)
-    return TaskResult(task, METRICS, table, tuple(systems), {"items": 30, "seed": 0, "notes": ["a note"]}, detail or {})
-
-
-def report_of(*results: TaskResult, **more: Any) -> dict[str, Any]:
-    tasks = {each.task.name: each.to_json() for each in results}
-    return {
-        "schema": "calm-report/1", "made_by": "calm-lm 0", "made_on": "2026-01-02",
-        "suite": {"name": "core", "title": "A suite."},
-        "subject": {"title": "A model", "name": "org/model", "revision": "r1", "fingerprint": "ab" * 32,
-                    "languages": ["en"], "licence": "MIT", "answers": "exact probabilities", "settings": {"n": 1}},
-        "conditions": [{"name": "neutral", "title": "neutral"}], "unsupported_languages": ["ar"],
-        "dimensions": summarise(tasks), "tasks": tasks, "left_out": {"kobbq": "no data at hand"},
-        "cost": {"tasks": {name: {"questions": 60, "from_cache": 7, "seconds": 31.0} for name in tasks}, "seconds": 40},
-        "manifest": {"seed": 0, "python": "3", "machine": "m"},
-    } | more  # fmt: skip
-
-
-def cultural_map(cultures: tuple[str, ...], name: str = "neutral+country") -> dict[str, Any]:
-    rng = np.random.default_rng(1)
-    points = {each: rng.normal(size=2).tolist() for each in cultures}
-    model = {each: rng.normal(0.5, 0.3, 2).tolist() for each in cultures}
-    drawn = {name: model, "neutral": {"everyone": [0.1, 0.2]}}
-    return {"map": {"axes": ["survival", "tradition"], "people": points, "model": drawn}}
-
-
-MANY = tuple(countries())
-AGAINST = {
-    "first": {"title": "A model", "fingerprint": "ab", "made_on": "d"}, "second": {"title": "Another", "made_on": "d"},
-    "tasks": {"toy": {"title": "Toy", "metric": "distance", "rows_matched": 9, "only_in_first": 1, "only_in_second": 2,
-              "conditions": {"neutral": {"title": "neutral", "first": 0.3, "second": 0.4, "difference": -0.1,
-                                         "interval": [-0.2, -0.05], "p_holm": 0.01, "effect_dz": -1.2, "rows": 9,
-                                         "higher_is_better": False}}}},
-    "not_compared": {"lone": "only the first report has this task"},
-}  # fmt: skip
-STOP = {
-    "overall": "fail", "file": "rules.yaml", "sha256": "cd" * 32, "modified": "2026-01-01", "read": "2026-01-02",
-    "verdicts": [{"rule": {"task": "toy", "system": "neutral", "metric": "distance", "at_most": 0.1, "note": "why"},
-                  "outcome": "fail", "value": 0.5, "interval": [0.4, 0.6], "reason": "no part passes"}],
-}  # fmt: skip
-
-
-def hostile() -> dict[str, Any]:
-    """Every text of a normal report replaced, and names of fields added that are no names."""
-
-    def turn(value: Any) -> Any:
-        if isinstance(value, str):
-            return value if value in ("model", "baseline", "distance") else HOSTILE
-        if isinstance(value, dict):
-            return {name: turn(each) for name, each in value.items()}
-        return [turn(each) for each in value] if isinstance(value, list) else value
-
-    found = report_of(task_result(detail=cultural_map(("EG", "FR", "JP"))), against=AGAINST, stop_rule=STOP)
-    turned: dict[str, Any] = turn(found)
-    task = turned["tasks"]["toy"]
-    task["systems"]["W" * 5000] = copy.deepcopy(task["systems"]["uniform"]) | {"title": "W" * 5000}
-    task["systems"][HOSTILE] = copy.deepcopy(task["systems"]["neutral"]) | {"detail": {HOSTILE: {HOSTILE: HOSTILE}}}
-    turned["left_out"] = {HOSTILE: HOSTILE, HOSTILE + "\x01": "\ud800 half a character"}
-    turned["tasks"][HOSTILE] = task
-    return turned
-
-
-def nothing() -> dict[str, Any]:
-    """Every number null."""
-
-    def turn(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: turn(each) for name, each in value.items()}
-        if isinstance(value, list):
-            return [turn(each) for each in value]
-        return None if isinstance(value, float | int) and not isinstance(value, bool) else value
-
-    turned: dict[str, Any] = turn(report_of(task_result(detail=cultural_map(("EG", "FR", "JP"))), against=AGAINST))
-    return turned
-
-
-REPORTS = {
-    "normal": lambda: report_of(
-        task_result(detail=cultural_map(("EG", "FR", "JP"))),
-        task_result("second", kind="labels", offensive=True),
-        against=AGAINST, stop_rule=STOP,
-    ),
-    "minimal": lambda: {"tasks": {"bare": {}}},
-    "nothing": nothing,
-    "many": lambda: report_of(task_result(cultures=MANY, detail=cultural_map(MANY))),
-    "hostile": hostile,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -160,33 +36,6 @@ def pages() -> dict[str, str]:
 @pytest.fixture(params=list(REPORTS))
 def page(request: pytest.FixtureRequest, pages: dict[str, str]) -> str:
     return pages[request.param]
-
-
-class Page(HTMLParser):
-    """What a page is made of; fails when elements do not close in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-        if name != "meta":
-            self.open.append(name)
-
-    def handle_endtag(self, name: str) -> None:
-        assert self.open.pop() == name
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text += data
-
-    def of(self, name: str) -> Iterator[dict[str, str | None]]:
-        return (attributes for each, attributes in self.elements if each == name)
 
 
 def plain(page: str) -> str:
@@ -473,43 +322,12 @@ def test_the_terminal_shows_the_same(pages: dict[str, str]) -> None:
 
 # -- in a browser -------------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900",
-)  # fmt: skip
-# The frame's own page runs no script; the one around it opens what can be opened, and measures.
-MEASURE = """<!doctype html><body style="margin:0">
-<iframe id="f" width="{width}" height="{height}" style="border:0" srcdoc="{page}">
-</iframe><pre id="out">not measured</pre><script>
-document.getElementById("f").onload = event => {{
-  const page = event.target.contentDocument, root = page.documentElement;
-  for (const each of page.querySelectorAll("details")) each.open = true;
-  let cut = 0;
-  for (const each of page.querySelectorAll("td, th, p, li, dd, h1, h2, h3, caption, figcaption"))
-    if (!each.closest(".scroll") && !each.closest(".hidden") && each.getBoundingClientRect().width > 1)
-      cut += each.scrollWidth > each.clientWidth + 1 && !["inline"].includes(getComputedStyle(each).display);
-  const sections = page.querySelectorAll("section").length;
-  document.getElementById("out").textContent =
-    `WIDTH=${{root.scrollWidth}} HEIGHT=${{root.scrollHeight}} CUT=${{cut}} SECTIONS=${{sections}}`;
-}};
-</script>"""
-
-
-def browse(folder: Path, page: Path, *flags: str) -> str:
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, page.as_uri()]
-    return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout.decode()
-
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@needs_chromium
 @pytest.mark.parametrize(("width", "height"), [(360, 800), (390, 844), (1280, 900)])
 def test_nothing_overflows_and_nothing_is_cut(page: str, width: int, height: int, tmp_path: Path) -> None:
-    (tmp_path / "frame.html").write_text(MEASURE.format(width=width, height=height, page=html.escape(page)))
-    dom = browse(tmp_path, tmp_path / "frame.html", "--dump-dom", "--virtual-time-budget=5000")
-    measured = re.search(r"WIDTH=(\d+) HEIGHT=(\d+) CUT=(\d+) SECTIONS=(\d+)", dom)
-    assert measured is not None
-    wide, high, cut, sections = map(int, measured.groups())
+    wide, high, cut, sections = measure(tmp_path, page, width, height)
     assert wide <= width
     assert high > 1000
     assert cut == 0
@@ -517,7 +335,7 @@ def test_nothing_overflows_and_nothing_is_cut(page: str, width: int, height: int
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@needs_chromium
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
 def test_a_screenshot_shows_ink_and_charts(width: int, height: int, pages: dict[str, str], tmp_path: Path) -> None:
     from matplotlib.image import imread
