@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from calm_lm.cli.inspect import bar, show_inspections
+from calm_lm.cli.display import bar
+from calm_lm.cli.inspect import BAR, show_inspections
 from calm_lm.model.answers import Inspection, Prediction, TokenTrace
 
 TEXT = "The guest [bold]waits[/bold] by the Japanese gate & bows."
@@ -100,10 +101,10 @@ def test_a_folder_without_a_model_is_refused(calm, tmp_path, capsys) -> None:
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_bars_are_as_long_as_their_shares(low: float, high: float) -> None:
     low, high = sorted((low, high))
-    lengths = [sum(" ▏▎▍▌▋▊▉█".index(mark) for mark in bar(share)) for share in (low, high)]
+    lengths = [sum(" ▏▎▍▌▋▊▉█".index(mark) for mark in bar(share, BAR)) for share in (low, high)]
     assert lengths[0] <= lengths[1]
     assert lengths[1] == pytest.approx(high * 48, abs=0.5)
-    assert len(bar(low)) == 6
+    assert len(bar(low, BAR)) == BAR == 6
 
 
 def test_long_texts_wrap_with_their_clusters_below(capsys) -> None:

@@ -11,7 +11,8 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
-from calm_lm.cli.survey_tables import BAR, bar
+from calm_lm.cli.display import bar
+from calm_lm.cli.survey_tables import BAR
 from calm_lm.errors import CalmError
 from calm_lm.survey.cell import Cell
 from calm_lm.survey.closeness import place_distance
@@ -137,7 +138,7 @@ def test_show_item_draws_the_newest_shares_as_bars(told, capsys):
     for option, share in zip(item.options, newest.shares, strict=True):
         line = next(line for line in output.splitlines() if f" {option.text} " in line)
         assert f"{100 * share:.1f} %" in line
-        assert bar(share) in line
+        assert bar(share, BAR).rstrip() in line
     assert "n = 1000" in output
 
 
@@ -151,10 +152,10 @@ def test_show_item_without_countries_says_how_many_it_hides(told, capsys, monkey
 
 
 def test_a_bar_is_as_long_as_its_share():
-    assert bar(0) == ""
-    assert bar(1) == "█" * BAR
-    assert bar(0.5) == "█" * (BAR // 2)
-    lengths = [len(bar(share)) for share in np.linspace(0, 1, 200)]
+    assert bar(0, BAR) == " " * BAR
+    assert bar(1, BAR) == "█" * BAR
+    assert bar(0.5, BAR).rstrip() == "█" * (BAR // 2)
+    lengths = [len(bar(share, BAR).rstrip()) for share in np.linspace(0, 1, 200)]
     assert lengths == sorted(lengths)
 
 

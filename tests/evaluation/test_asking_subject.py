@@ -16,6 +16,7 @@ from calm_lm.evaluation.asking.subject import LocalSubject, SampledSubject
 from calm_lm.evaluation.asking.wording import Presentation, choice
 from calm_lm.lm.answer_cache import AnswerCache
 from calm_lm.lm.endpoint import Endpoint
+from calm_lm.lm.protocol import OptionScores
 from calm_lm.lm.render import render_turn
 
 OPTIONS = ("Very important", "Rather important", "Not important")
@@ -166,3 +167,32 @@ def test_one_is_not_ten(embedded_lm):
         p[0] -= p[9]
     assert answer.shares == pytest.approx((p / p.sum()).tolist(), abs=1e-4)
     assert answer.mass == pytest.approx(float(p.sum()), abs=1e-4)
+
+
+def test_refusals_of_the_questions_language_are_heard_and_taken_off_the_answer_that_begins_them():
+    """Planted log-probabilities: a quarter each for No and Sí, of No four fifths go on to "No puedo"."""
+
+    class Planted:
+        """The little that a local subject reads of a model when it chooses."""
+
+        title, identity, dtype, tokenizer = "planted", None, torch.float32, None
+
+        def score_options(self, prompts, options):
+            found = []
+            for listed in options:
+                chance = {"No": 0.25, "Sí": 0.25, "No puedo": 0.2, "Lo siento": 0.1, "I cannot": 0.05}
+                said = [option.strip() for option in listed]
+                sums = torch.tensor([chance.get(each, 1e-12) for each in said]).log()
+                found.append(OptionScores(sums, torch.tensor([len(each.split()) for each in said])))
+            return found
+
+    subject = LocalSubject.__new__(LocalSubject)
+    subject.lm = Planted()
+    asked = [Choice("q", Prompt("?"), ("No", "Sí"), ("", ""), (0, 1), language=language) for language in ("es", "en")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("calm_lm.evaluation.asking.subject.render_turn", lambda _, text: (text, " "))
+        spanish, english = subject._choose(asked)
+    assert spanish.shares == pytest.approx((0.05 / 0.3, 0.25 / 0.3), rel=1e-4)
+    assert spanish.refused == pytest.approx(0.35 / 0.65, rel=1e-4)
+    assert english.shares == pytest.approx((0.5, 0.5), rel=1e-4)
+    assert english.refused == pytest.approx(0.05 / 0.55, rel=1e-4)

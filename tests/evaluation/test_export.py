@@ -153,8 +153,9 @@ def test_what_is_written_out_imports_nothing_of_this_package(tmp_path):
         import calm_parse
 
         assert calm_parse.read_reply("B.", ["A", "B"], ["no", "yes"]) == 1
+        assert calm_parse.read_reply("La respuesta es B.", ["A", "B"], ["no", "sí"], "es") == 1
     finally:
         sys.path.remove(str(tmp_path))
     lines = Path(tmp_path / "data" / "calm_toy_survey_neutral.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    assert {"prompt", "answers", "texts", "labels", "people"} <= set(rows[0])
+    assert {"prompt", "answers", "texts", "labels", "language", "people"} <= set(rows[0])

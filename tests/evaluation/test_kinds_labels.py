@@ -122,38 +122,6 @@ def test_texts_of_offensive_sets_are_not_in_the_result(folder):
     assert "Thai" not in found
 
 
-class Run(Scripted):
-    """A trained run: it answers its labels and nothing else."""
-
-    labels: tuple[str, ...] = ("not_stereotype", "stereotype")
-    readers = ("x-in-region",)
-    fitted_on = "something else"
-
-    def choose(self, questions):
-        raise CalmError("E45", "answers its labels only.", fix="leave it out.")
-
-    def classify(self, texts, readers):
-        self.asked += readers
-        yes = [0.9 if reader else 0.4 for reader in readers]
-        return np.asarray([[1 - each, each] for each in yes])
-
-
-def test_a_trained_run_classifies_with_and_without_the_readers_it_knows(folder):
-    subject = Run()
-    conditions = parse_conditions(["neutral", "neutral+country", "persona+country"])
-    found = told(subject, plan_of(folder, conditions=conditions))
-    assert [name for name, each in found["systems"].items() if each["role"] == "model"] == [
-        "neutral",
-        "neutral+country",
-    ]
-    assert "persona+country" in found["asked"]["conditions_left_out"]
-    assert subject.asked[:8] == [None] * 8
-    assert subject.asked[8:] == ["x-in-region", None] * 4  # a reader it was not trained for is nobody
-    subject.labels = ("hate", "not_hate")
-    with pytest.raises(CalmError, match="E45"):
-        told(subject, plan_of(folder))
-
-
 def test_conditions_and_splits_that_do_not_fit_are_named(folder):
     (folder / "genil").mkdir()
     (folder / "genil/en.csv").write_text("sentence,generalizing,identity,attribute\nOne.,0,Thai,old\nTwo.,1,Thai,old\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from fault_server import FaultServer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from tokenizers.decoders import ByteLevel
 
@@ -102,6 +103,14 @@ def own_cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="session")
 def embedded_encoder() -> MeanPoolEncoder:
     return MeanPoolEncoder.load("embedded")
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[FaultServer]:
+    """A chat endpoint on loopback that misbehaves by script; no key of the user's is sent to it."""
+    monkeypatch.delenv("CALM_API_KEY", raising=False)
+    with FaultServer() as running:
+        yield running
 
 
 def make_tokenizer(*, framed: bool) -> transformers.PreTrainedTokenizerFast:

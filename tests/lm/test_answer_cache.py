@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -13,11 +12,12 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from fault_server import FaultServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick_endpoint import code_of
 
 from calm_lm.errors import CalmError
 from calm_lm.lm.answer_cache import AnswerCache, make_key
@@ -26,26 +26,10 @@ from calm_lm.lm.chat import ChatReply, ChatRequest, user
 from calm_lm.lm.endpoint import Endpoint
 from calm_lm.lm.protocol import ModelIdentity
 
-PLACE = Path(__file__).with_name("fault_server.py")
-
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "deep" / "answers.sqlite"
-
-
-@pytest.fixture(scope="module")
-def faults():
-    spec = importlib.util.spec_from_file_location("fault_server", PLACE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def code_of(call, *arguments) -> str:
-    with pytest.raises(CalmError) as caught:
-        call(*arguments)
-    return caught.value.code
 
 
 # -- keys --------------------------------------------------------------------------------------------------
@@ -322,8 +306,8 @@ def test_an_answer_that_is_none_of_ours_is_asked_again(path):
             assert cache.damaged == k + 1
 
 
-def test_no_key_reaches_the_cache(path, faults):
-    with faults.FaultServer() as server, AnswerCache(path) as cache:
+def test_no_key_reaches_the_cache(path):
+    with FaultServer() as server, AnswerCache(path) as cache:
         for key in ("sk-one-secret", "sk-two-secret"):
             CachedChat(Endpoint("tiny", server.url, key=key), cache).chat(requests_of("a", "b"))
         assert sum(server.attempts.values()) == 2  # another key is no other question
@@ -344,10 +328,10 @@ RUN = """
 """
 
 
-def test_a_killed_run_asks_no_question_twice(path, faults):
+def test_a_killed_run_asks_no_question_twice(path):
     """Killed twice: only what was under way at a kill may be asked once more."""
     command = [sys.executable, "-c", textwrap.dedent(RUN), str(path)]
-    with faults.FaultServer(latency=0.02) as server:
+    with FaultServer(latency=0.02) as server:
         for lines in (1, 60):
             with subprocess.Popen([*command, server.url], stdout=subprocess.PIPE, text=True) as run:
                 for _ in range(lines):

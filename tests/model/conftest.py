@@ -112,11 +112,13 @@ class Record:
     """A norm record as the model sees it."""
 
     culture: str
-    text: str
+    place: str
+    situation: str
+    norm: str
     source: str = "a visitor guide"
 
     def sentence(self) -> str:
-        return self.text
+        return f"In {self.place}, {self.situation} is {self.norm}."
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,10 @@ class Norms:
 @pytest.fixture
 def norms() -> Norms:
     hits = [
-        Hit(Record("SG", "In Singapore, leaving a tip is out of place."), 3.0),
-        Hit(Record("SG", "In Singapore, paying at the counter is fine."), 1.0),
-        Hit(Record("US", "In the United States, leaving a tip is expected."), 2.0),
-        Hit(Record("JP", "In Japan, leaving a tip is out of place."), 2.0),
+        Hit(Record("SG", "Singapore", "leaving a tip", "out of place"), 3.0),
+        Hit(Record("SG", "Singapore", "paying at the counter", "fine"), 1.0),
+        Hit(Record("US", "the United States", "leaving a tip", "expected"), 2.0),
+        Hit(Record("JP", "Japan", "leaving a tip", "out of place"), 2.0),
     ]
     return Norms("tip", hits)
 
@@ -196,6 +198,7 @@ def calm(backbone_folder) -> Callable[..., CalmModel]:
         contrast: str | None = "reader",
         licences: tuple[str, ...] = ("CC-BY-4.0",),
         calibration: CalibrationFacts | None = None,
+        evidence: bool = False,
         **changes: Any,
     ) -> CalmModel:
         torch.manual_seed(7)
@@ -205,8 +208,9 @@ def calm(backbone_folder) -> Callable[..., CalmModel]:
         )  # fmt: skip
         lm = HuggingFaceLM.load(str(backbone_folder))
         sizes = Sizes(
-            d_model=lm.d_model, d_sentence=0, n_labels=len(labels), n_readers=len(readers), n_cultures=len(cultures)
-        )
+            d_model=lm.d_model, d_sentence=0, n_labels=len(labels), n_readers=len(readers), n_cultures=len(cultures),
+            evidence=evidence,
+        )  # fmt: skip
         weights, _ = weights_of(lm, None)
         manifest = CalmManifest(
             model=ModelConfig(**{**SMALL, **changes}), sizes=sizes, backbone=backbone, backbone_weights=weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_reflection_off_gives_the_draft(calm):
 
 
 def test_answers_do_not_depend_on_the_rest_of_the_call(calm, norms):
-    model = calm(stop_cosine=1.0)
+    model = calm(stop_cosine=1.0, evidence=True)
     model.norms = norms
     together = model.predict(TEXTS, READERS)
     for text, reader, whole in zip(TEXTS, READERS, together, strict=True):
@@ -124,7 +125,7 @@ def test_the_table_of_references_is_what_live_encoding_says(calm, encode_prompts
 
 
 def test_evidence_is_cited_and_moves_only_its_rows(calm, norms):
-    model = calm(stop_cosine=1.0)
+    model = calm(stop_cosine=1.0, evidence=True)
     plain = model.predict(TEXTS, READERS)
     model.norms = norms
     grounded = model.predict(TEXTS, READERS)
@@ -142,17 +143,89 @@ def test_evidence_is_cited_and_moves_only_its_rows(calm, norms):
     assert model.predict(TEXTS, READERS) == plain
 
 
-def test_each_record_is_encoded_once_and_forgotten_with_its_source(calm, norms):
-    model = calm()
+@pytest.fixture
+def passes(monkeypatch):
+    """Counts how many texts a model's backbone reads."""
+
+    def count(model) -> list[str]:
+        read: list[str] = []
+        states = model.lm.trunk.states
+
+        def counted(ids, mask, layers):
+            read.extend(model.lm.tokenizer.batch_decode([i[m] for i, m in zip(ids, mask, strict=True)]))
+            return states(ids, mask, layers)
+
+        monkeypatch.setattr(model.lm.trunk, "states", counted)
+        return read
+
+    return count
+
+
+def test_each_record_is_encoded_once_and_forgotten_with_its_source(calm, norms, passes):
+    model = calm(evidence=True)
     model.norms = norms
+    read = passes(model)
     first = model.predict(TEXTS, READERS)
-    states = model._record_states.clone()
-    assert len(states) == 3
+    said = ["leaving a tip", "out of place", "paying at the counter", "fine", "expected"]
+    assert sorted(read) == sorted([*set(TEXTS), *said])  # no backbone pass but for texts and, once, what records say
+    read.clear()
     assert model.predict(TEXTS, READERS) == first
-    assert torch.equal(model._record_states, states)
+    assert sorted(read) == sorted(set(TEXTS))
     model.norms = norms
-    assert len(model._record_states) == 0
     assert model.predict(TEXTS, READERS) == first
+    assert sorted(read) == sorted([*set(TEXTS), *set(TEXTS), *said])
+
+
+def test_what_a_record_says_reaches_the_answer_and_whose_it_is_does_not(calm, norms):
+    def answer(change):
+        model = calm(evidence=True)
+        hits = [replace(hit, record=change(hit.record)) for hit in norms.hits]
+        model.norms = type(norms)(norms.word, hits)
+        found = model.predict(TEXTS[1:2], READERS[4:])[0]
+        return found.reflection[0].second_probability, found.reflection[0].evidence[0].sentence
+
+    as_is = answer(lambda record: record)
+    assert as_is[1] == "In Singapore, leaving a tip is out of place."
+    moved = answer(lambda record: replace(record, place="Japan"))
+    assert moved == (as_is[0], "In Japan, leaving a tip is out of place.")
+    assert answer(lambda record: replace(record, norm="expected"))[0] != pytest.approx(as_is[0], abs=1e-6)
+    assert answer(lambda record: replace(record, situation="queueing"))[0] != pytest.approx(as_is[0], abs=1e-6)
+
+
+def test_a_model_trained_without_records_refuses_them(calm, norms):
+    model = calm()
+    model.norms = None
+    with pytest.raises(CalmError, match=r"\[M30\].*without norm records"):
+        model.norms = norms
+
+
+def test_weights_become_the_blends_they_came_from(calm):
+    model = calm()
+    found = model.blends(model.reader_weights(READERS))
+    assert found == READERS
+    assert calm(readers=(), contrast=None).blends(torch.zeros(2, 0)) == [None, None]
+
+
+def test_comparing_readers_reads_the_text_once_and_says_the_same(calm, norms, passes):
+    model = calm(evidence=True)
+    model.norms = norms
+    readers = [Blend.of("SG"), Blend.of("US"), None, Blend.parse("SG=0.5,AU=0.5")]
+    single = [model.inspect(TEXTS[1], reader) for reader in readers]
+    read = passes(model)
+    together = model.compare(TEXTS[1], readers)
+    assert read == [TEXTS[1]]
+    for one, other in zip(single, together, strict=True):
+        assert one.tokens == other.tokens
+        assert one.chosen == other.chosen
+        assert one.identity_shift == pytest.approx(other.identity_shift, rel=1e-4)
+        assert one.prediction.probabilities == pytest.approx(other.prediction.probabilities, abs=1e-5)
+        assert one.prediction.reflection[0].evidence == other.prediction.reflection[0].evidence
+    read.clear()
+    model.inspect(TEXTS[0], None)
+    assert read == [TEXTS[0]]
+    for text, code in ((" ", "M02"), ("Yes", "M01")):
+        with pytest.raises(CalmError, match=code):
+            model.compare(text, [Blend.of("SGP")])
 
 
 def test_inspection_agrees_with_the_prediction(calm):

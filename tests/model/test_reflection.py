@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import pytest
@@ -9,18 +10,17 @@ import torch
 import torch.nn.functional as F
 
 from calm_lm.model.batch import reading
+from calm_lm.model.evidence import EvidenceReader, EvidenceRows, RecordStates
 from calm_lm.model.loop import (
     EncodedPrompts,
-    EvidenceRows,
     StatesOf,
     culture_slots,
     encode_prompts,
     prompt_reading,
     reference_states,
     reflect,
-    with_evidence,
 )
-from calm_lm.model.norms import cite, evidence_rows
+from calm_lm.model.norms import cite, different_claims, evidence_rows
 from calm_lm.model.reflection import (
     Calibration,
     build_self_prompts,
@@ -119,23 +119,52 @@ def test_the_table_equals_live_encoding(loop):
     torch.testing.assert_close(by_table.logits, live.logits, rtol=1e-5, atol=1e-5)
 
 
-def test_evidence_changes_the_reference_of_rows_that_have_some():
-    reference, states = torch.randn(3, 4), torch.randn(2, 4)
-    evidence = EvidenceRows(
-        states, torch.tensor([[0, 1], [0, 0], [1, 0]]), torch.tensor([[0.75, 0.25], [0, 0], [1, 0]])
-    )
-    found = with_evidence(reference, evidence)
-    assert torch.equal(found[1], reference[1])
-    torch.testing.assert_close(found[0], (reference[0] + 0.75 * states[0] + 0.25 * states[1]) / 2)
-    torch.testing.assert_close(found[2], (reference[2] + states[1]) / 2)
-    assert torch.equal(with_evidence(reference, None), reference)
+@torch.no_grad()
+def test_evidence_is_attended_to_by_its_situation_and_read_by_its_norm():
+    torch.manual_seed(0)
+    reader = EvidenceReader(6, 5, 4, 0.0).double().eval()
+    text, state, reference, views = (torch.randn(3, n, dtype=torch.float64) for n in (6, 4, 4, 6))
+    states = reader.read(views, views.flip(0))
+    records = torch.tensor([[2, 0], [0, 0], [1, 0]])
+    weight = torch.tensor([[0.75, 0.25], [0, 0], [1, 0]], dtype=torch.float64)
+    evidence = EvidenceRows(states, records, weight)
+    found = reader(text, state, reference, evidence)
+    for row in (0, 2):
+        cited = [(int(r), float(w)) for r, w in zip(records[row], weight[row], strict=True) if w > 0]
+        own = reader.situation(text[row])
+        fit = [5 * float(F.cosine_similarity(own, reader.situation(views[r]), dim=0)) + math.log(w) for r, w in cited]
+        shares = torch.tensor([*fit, 0.0], dtype=torch.float64).softmax(0)  # an untrained self-prompt scores 0
+        torch.testing.assert_close(reader.attention(text, evidence)[row, : len(cited)], shares[:-1])
+        said = [reader.say(torch.cat([reader.norm(views.flip(0)[r]), state[row]])) for r, _ in cited]
+        expected = sum(s * v for s, v in zip(shares, [*said, reference[row]], strict=True))
+        torch.testing.assert_close(found[row], expected)
+    assert torch.equal(found[1], reference[1])  # nothing was found for it
+    torch.testing.assert_close(reader.attention(text, evidence).sum(1), torch.ones(3, dtype=torch.float64))
+
+
+def test_rows_without_evidence_leave_finite_gradients():
+    reader = EvidenceReader(6, 5, 4, 0.0)
+    views = torch.randn(2, 6)
+    evidence = EvidenceRows(reader.read(views, views), torch.zeros(2, 3, dtype=torch.int64), torch.eye(2, 3))
+    evidence = evidence._replace(weight=torch.tensor([[1.0, 0, 0], [0, 0, 0]]))
+    reader(views, torch.randn(2, 4), torch.randn(2, 4), evidence).square().sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in reader.parameters())
+    assert all(bool(p.grad.any()) for p in reader.parameters())
 
 
 def test_evidence_in_the_loop_moves_only_its_rows(loop):
-    evidence = EvidenceRows(torch.randn(1, 16), torch.zeros(5, 1, dtype=torch.int64), torch.eye(5)[:, 2:3])
-    plain, moved = (loop(evidence=found, rounds=1)[3].rounds[0].moved for found in (None, evidence))
+    states = RecordStates(torch.randn(1, 16), torch.randn(1, 16))
+    evidence = EvidenceRows(states, torch.zeros(5, 1, dtype=torch.int64), torch.eye(5)[:, 2:3])
+    sizes = {"evidence": True}
+    plain, moved = (loop(evidence=found, rounds=1, sizes=sizes)[3].rounds[0].moved for found in (None, evidence))
     same = [torch.equal(one, two) for one, two in zip(plain, moved, strict=True)]
     assert same == [True, True, False, True, True]
+
+
+def test_a_network_that_reads_records_starts_as_one_that_does_not(network):
+    without, reads = (network(sizes={"evidence": e}, started=False).state_dict() for e in (False, True))
+    assert all(torch.equal(value, reads[name]) for name, value in without.items())
+    assert {name.partition(".")[0] for name in reads.keys() - without.keys()} == {"evidence"}
 
 
 def test_found_records_become_weights_that_sum_to_one(norms):
@@ -143,8 +172,10 @@ def test_found_records_become_weights_that_sum_to_one(norms):
 
     found = cite(norms, ["a tip", "a tip", "no word"], [Blend.of("SG"), None, Blend.of("SG")], 3)
     assert [len(hits) for hits in found] == [2, 0, 0]
-    number_of = {hit.record.sentence(): i for i, hit in enumerate(norms.hits)}
-    evidence = evidence_rows(found, number_of, torch.zeros(4, 2), 3)
+    claims = different_claims(found)
+    assert claims == (("leaving a tip", "out of place"), ("paying at the counter", "fine"))
+    states = RecordStates(torch.zeros(2, 2), torch.zeros(2, 2))
+    evidence = evidence_rows(found, {claim: i for i, claim in enumerate(claims)}, states, 3)
     assert evidence.weight.tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 0]]
     assert evidence.records[0].tolist()[:2] == [0, 1]
 

@@ -19,8 +19,8 @@ from calm_lm.stats.distinctiveness import (
     diversity_ratio,
     gini_simpson_rows,
     inequity,
-    simpson_diversity,
 )
+from calm_lm.stats.markedness import simpson_diversity
 
 
 def test_c_dist_by_hand() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from calm_lm.errors import CalmError
+from calm_lm.survey.cell import FIELDS, Cell
 from calm_lm.survey.sources import ivs, worldvaluesbench, wvs7
 from calm_lm.survey.sources.bundled import bundled_codebook
 
@@ -112,22 +113,27 @@ def test_ivs_codebook_of_a_user(tmp_path, write_csv):
     assert ivs.load(tmp_path).distributions[0].shares == (0, 0, 0, 0, 1)
 
 
+QUESTION = {"question": "On a scale of 1 to 2, tea?", "use_case": "value", "category": "Drinks",
+            "answer_data_type": "ordinal", "answer_scale_min": 1, "answer_scale_max": 2}  # fmt: skip
+PEOPLE = (
+    "D_INTERVIEW\tB_COUNTRY\tQ260\tQ262\tQ275\tQ288\n"
+    "1\tEgypt\tMale\t16\tEarly childhood education (ISCED 0) / no education\t1\n"
+    "2\tEgypt\tFemale\t50.0\tMasters or equivalent (ISCED 7)\t10\n"
+    "3\tEgypt\tFemale\t\tPost-secondary non-tertiary education (ISCED 4)\t\n"
+    "4\tGreat Britain\tMissing; Not available\t49\t\t4\n"
+    "5\tEgypt\tMale\t29\tLower secondary education (ISCED 2)\t3\n"
+)
+
+
 def bench(folder, **changes):
     files = {
-        "codebook.json": json.dumps(
-            {
-                "Q1": {"question": "Tea?", "choices": {"1": "Yes", "2": "No", "-1": "Don't know", "-4": "Not asked"}},
-                "Q2": {"question": "Year?", "choices": None},
-            }
-        ),
-        "question_metadata.json": json.dumps(
-            {"Q1": {"answer_data_type": "ordinal"}, "Q2": {"answer_data_type": "continuous"}}
-        ),
-        "value_qa.tsv": "D_INTERVIEW\tQ1\tQ2\n1\t1\t9\n2\t2\t9\n3\t-1\t9\n4\t1\t9\n5\t-4\t9\n",
-        "demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n2\tEgypt\n3\tEgypt\n4\tGreat Britain\n5\tEgypt\n",
+        "question_metadata.json": json.dumps({"Q1": QUESTION, "Q2": {**QUESTION, "answer_data_type": "non_ordinal"}}),
+        "full/full_value_qa.tsv": "D_INTERVIEW\tQ1\tQ2\n1\t1\tx\n2\t2\tx\n3\t\tx\n4\t1\tx\n5\t2.0\tx\n",
+        "full/full_demographic_qa.tsv": PEOPLE,
     }
     for name, text in {**files, **changes}.items():
         if text is not None:
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
     return folder
 
@@ -135,43 +141,94 @@ def bench(folder, **changes):
 def test_worldvaluesbench(tmp_path):
     survey = worldvaluesbench.load(bench(tmp_path))
     egypt, britain = survey.distributions
-    assert (egypt.cell.country, egypt.shares, egypt.n, egypt.weighted) == ("EG", (0.5, 0.5), 2, False)
-    assert egypt.missing_share == pytest.approx(1 / 3)
+    assert (egypt.cell.country, egypt.n, egypt.weighted) == ("EG", 3, False)
+    assert egypt.shares == pytest.approx((1 / 3, 2 / 3))
+    assert egypt.missing_share is None  # an empty cell may be no answer, or not asked
     assert britain.cell.country == "GB"
-    assert survey.left_out == {
-        "answers of people who were not asked": 1,
-        "columns without an ordinal or nominal question": 1,
-    }
-    split = tmp_path / "full" / "test"
-    split.mkdir(parents=True)
+    assert survey.left_out == {worldvaluesbench.EMPTY: 1, "columns without a scale of numbers": 1}
+    assert survey.item("Q1").topic == "Drinks"
+    assert worldvaluesbench.load(tmp_path / "full").distributions == survey.distributions
+
+
+def test_worldvaluesbench_asks_for_a_part_where_there_are_several(tmp_path):
+    bench(tmp_path)
+    (tmp_path / "test").mkdir()
     for name in ("value_qa.tsv", "demographic_qa.tsv"):
-        (tmp_path / name).rename(split / name)
-    assert worldvaluesbench.load(split).distributions == survey.distributions
+        (tmp_path / "test" / f"test_{name}").write_bytes((tmp_path / "full" / f"full_{name}").read_bytes())
+    assert worldvaluesbench.load(tmp_path).distributions  # the whole is taken
+    (tmp_path / "full").rename(tmp_path / "train")
+    with pytest.raises(CalmError, match="V55") as caught:
+        worldvaluesbench.load(tmp_path)
+    assert "test, train" in caught.value.problem
+
+
+def test_each_person_of_worldvaluesbench_falls_into_the_cell_of_their_profile(tmp_path):
+    people = worldvaluesbench.people_of(bench(tmp_path))
+    assert people["1"].profile.known == {
+        "country": "EG", "sex": "male", "age": "16 to 29", "education": "none or primary", "income": "low",
+    }  # fmt: skip
+    assert people["2"].profile.known | {"education": "tertiary", "age": "50 and over"} == people["2"].profile.known
+    assert people["4"].profile.sex is None
+    by = ("sex", "age")
+    survey = worldvaluesbench.cut(tmp_path, by)
+    answers = {"1": 0, "2": 1, "4": 0, "5": 1}
+    counted = {each.cell: each for each in survey.distributions if each.cell.groups}
+    expected = {}
+    for name, answer in answers.items():
+        cell = people[name].profile.cell(*by)
+        if cell is not None:
+            expected.setdefault(cell, [0, 0])[answer] += 1
+    assert {cell: each.n for cell, each in counted.items()} == {cell: sum(n) for cell, n in expected.items()}
+    for cell, (first, second) in expected.items():
+        assert counted[cell].shares == pytest.approx((first / (first + second), second / (first + second)))
+    assert {each.cell for each in survey.distributions if not each.cell.groups} == {Cell("EG"), Cell("GB")}
+    outside = [n for why, n in survey.left_out.items() if "outside" in why]
+    assert outside == [2]  # one without an age, one without a sex
+    with pytest.raises(CalmError, match="V50"):
+        worldvaluesbench.cut(tmp_path, ("religion",))  # no such column here
+
+
+def test_both_sources_of_the_survey_name_groups_alike():
+    book = wvs7.wvs7_codebook()
+    assert set(book.groups) == set(FIELDS)
+    for field, (column, beginnings) in worldvaluesbench._WORDED.items():
+        assert book.groups[field].column == column
+        assert set(beginnings.values()) == set(book.groups[field].values.values())
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"codebook.json": None}, "V55"),
-        ({"codebook.json": "[]"}, "V56"),
-        ({"codebook.json": "{"}, "V35"),
-        ({"codebook.json": '{"Q1": {"choices": {"1": "Yes", "2": "No"}}}'}, "V56"),
-        ({"codebook.json": '{"Q1": {"question": "?", "choices": ["Yes"]}}'}, "V56"),
+        ({"question_metadata.json": None}, "V55"),
+        ({"full/full_demographic_qa.tsv": None}, "V55"),
+        ({"full/full_value_qa.tsv": None}, "V55"),
+        ({"question_metadata.json": "[]"}, "V56"),
+        ({"question_metadata.json": "{"}, "V35"),
         ({"question_metadata.json": '{"Q1": 3}'}, "V56"),
-        ({"value_qa.tsv": "ID\tQ1\n1\t1\n"}, "V36"),
-        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n1\t7\n"}, "V51"),
-        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n99\t1\n"}, "V51"),
-        ({"value_qa.tsv": "D_INTERVIEW\tQ1\n"}, "V52"),
-        ({"demographic_qa.tsv": "D_INTERVIEW\n1\n"}, "V36"),
-        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n1\tEgypt\n"}, "V57"),
-        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\t \n"}, "V57"),
-        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\n"}, "V57"),
-        ({"demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tAtlantis\n"}, "V51"),
+        ({"question_metadata.json": '{"Q1": {"question": "?", "answer_data_type": "ordinal"}}'}, "V56"),
+        ({"full/full_value_qa.tsv": "ID\tQ1\n1\t1\n"}, "V36"),
+        ({"full/full_value_qa.tsv": "D_INTERVIEW\tQ1\n1\t7\n"}, "V51"),
+        ({"full/full_value_qa.tsv": "D_INTERVIEW\tQ1\n99\t1\n"}, "V51"),
+        ({"full/full_value_qa.tsv": "D_INTERVIEW\tQ1\n"}, "V52"),
+        ({"full/full_demographic_qa.tsv": "D_INTERVIEW\n1\n"}, "V36"),
+        ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n1\tEgypt\n"}, "V57"),
+        ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\t \n"}, "V57"),
+        ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\n"}, "V57"),
+        ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tAtlantis\n"}, "V51"),
     ],
 )
 def test_worldvaluesbench_mistakes(tmp_path, changes, code):
     with pytest.raises(CalmError, match=code):
         worldvaluesbench.load(bench(tmp_path, **changes))
+
+
+def test_wvs7_by_groups_keeps_everyone_and_the_weights(tmp_path, write_csv):
+    survey = wvs7.load(wvs_file(tmp_path, write_csv))
+    cut = wvs7.cut(tmp_path, ("sex",))
+    found = {(each.item, each.cell.name): each for each in cut.distributions}
+    assert found["Q46", "EG"].shares == pytest.approx((0.25, 0.75, 0, 0))  # weights 1 and 3
+    assert found["Q46", "EG, sex=female"].shares == (0, 1, 0, 0)
+    assert {each for each in cut.distributions if not each.cell.groups} == set(survey.distributions)
 
 
 @pytest.mark.parametrize("name", ["wvs7.yaml", "ivs.yaml"])

@@ -125,21 +125,19 @@ def test_labels_above_the_range_and_twins(write_sheet):
 
 
 def broken_cells():
+    """Cells that hold something, but no country's answers; an empty cell is no error."""
     rng = random.Random(4)
     fixed = ["__import__('os').system('x')", "(1, {'1': '50%'})", "(1, {'1': '50%', '2': '-50%'})", "(1, [1, 2])",
              "(1, {'1': 'half', '2': '50%'})", "(1, {'a': '50%', '1': '50%'})", "(1, {'1': '50%', '1.0': '50%'})",
              "(1, {'1': '50%', '2': 'nan%'})", "text", "(1, {'1': '50%'", "(1, {'1': '150%'})", "({'1': '100%'})",
              "(1, {1: open('x')})"]  # fmt: skip
-    return fixed + [
-        "".join(rng.choice("(){}'%:, 0123456789.ax") for _ in range(rng.randrange(1, 25))) for _ in range(40)
-    ]
+    drawn = ["".join(rng.choice("(){}'%:, 0123456789.ax") for _ in range(rng.randrange(1, 25))) for _ in range(40)]
+    return fixed + [cell for cell in drawn if cell.strip()]
 
 
 @pytest.mark.parametrize("cell", broken_cells())
 def test_broken_cells_are_named(write_sheet, cell):
     """Nothing is executed, nothing passed over: an error names where it stands."""
-    if not cell.strip():
-        pytest.skip("an empty cell is no error")
     with pytest.raises(CalmError) as caught:
         one(write_sheet, cells={"Egypt": cell})
     assert caught.value.code in {"V32", "V38", "V39", "V12", "V13"}

@@ -12,7 +12,7 @@ from calm_lm.errors import CalmError
 from calm_lm.survey import respondents
 from calm_lm.survey.cell import Cell
 from calm_lm.survey.codebook import read_codebook
-from calm_lm.survey.microdata import survey_from_microdata
+from calm_lm.survey.microdata import OUTSIDE, survey_from_microdata, survey_with_cells
 from calm_lm.survey.toy import write_toy_microdata
 
 BOOK = """
@@ -183,3 +183,22 @@ def test_files_that_are_none(tmp_path, write_csv, book):
         assert caught.value.code in {"V49", "V51"}
     path.write_bytes(("\ufeff" + "\r\n".join(lines).replace(",", ";")).encode())
     assert len(survey_from_microdata(path, book).distributions) == 5
+
+
+def test_groups_by_ranges_of_codes_stand_beside_everyone(tmp_path, write_csv):
+    path = tmp_path / "codebook.yaml"
+    ages = "  age: {column: AGE, values: {16..29: young, 30..99: older}}\n"
+    path.write_text(BOOK.replace("groups:\n", "groups:\n" + ages), encoding="utf-8")
+    header = [*HEADER, "AGE"]
+    rows = [[*row, age] for row, age in zip(ROWS, (16, "29.0", 30, 99, 15, 40), strict=True)]
+    file = write_csv(tmp_path / "f.csv", header, rows)
+    survey = survey_with_cells(file, read_codebook(path), by=("age",))
+    found = {(each.item, each.cell.name, each.wave): each.n for each in survey.distributions}
+    assert found["T1", "EG", "7"] == 3
+    assert (found["T1", "EG, age=young", "7"], found["T1", "EG, age=older", "7"]) == (2, 1)
+    assert ("T1", "TR, age=young", "7") not in found  # 15 has no name
+    assert survey.left_out[OUTSIDE] == 1
+    for wrong in ("29..16: young", "16..29: young, 20: other"):
+        path.write_text(BOOK.replace("groups:\n", f"groups:\n  age: {{column: AGE, values: {{{wrong}}}}}\n"))
+        with pytest.raises(CalmError, match="V46"):
+            read_codebook(path)

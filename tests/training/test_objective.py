@@ -227,3 +227,15 @@ def test_other_processes_keep_no_log(tmp_path):
         log.write({"step": 0})
         assert log.flush() == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_second_answers_are_held_to_the_targets_that_were_lent():
+    out, targets = make_pass()
+    order = torch.tensor([1, 0, 3, 2, 5, 4])
+    lent = targets._replace(shares=targets.shares[order], counts=targets.counts[order])
+    _, own_terms = objective(out, targets, config(), WHOLE, 0.07)
+    _, terms = objective(out, targets, config(), WHOLE, 0.07, lent)
+    _, moved = objective(out, lent, config(), WHOLE, 0.07)
+    torch.testing.assert_close(terms["reflect"], moved["reflect"])
+    assert not torch.isclose(terms["reflect"], own_terms["reflect"])
+    assert all(torch.equal(terms[name], own_terms[name]) for name in terms if name != "reflect")

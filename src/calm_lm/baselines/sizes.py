@@ -18,6 +18,7 @@ def calm_parameters(given: BaselineInput) -> int:
         n_labels=len(given.vocabulary.labels),
         n_readers=len(given.vocabulary.readers) if given.config.readers else 0,
         n_cultures=len(given.vocabulary.cultures),
+        evidence=given.config.norms is not None,
     )
     with torch.device("meta"):
         return sum(p.numel() for p in CalmNetwork(given.config.model, sizes).parameters())

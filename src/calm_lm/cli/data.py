@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from calm_lm.cli.display import plain_table, say, write_result
+from calm_lm.cli.options import DataDir, Json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,10 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="List, show, check and get data set
 SHOWN_ROWS = 3
 SHOWN_CULTURES = 30
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", envvar="CALM_DATA", help="Folder of the data sets.", show_default=False)
-]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default=False)]
 Unmask = Annotated[bool, typer.Option("--unmask", help="Show the texts of data sets flagged offensive.")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calm_lm.cli import options
+from calm_lm.cli.display import heading
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,11 +76,11 @@ def show_demo(screen: Console, result: DemoResult) -> None:
         reflection_sentence,
     )
 
-    _heading(screen, f"1  {len(result.situations)} situations, read side by side")
+    heading(screen, f"1  {len(result.situations)} situations, read side by side")
     screen.print("expect = expected, out = out of place. ✓ agrees with the documented norm, ✗ does not.", style="dim")
     for situation in result.situations:
         _show_situation(screen, situation)
-    _heading(screen, "2  Beside simple baselines")
+    heading(screen, "2  Beside simple baselines")
     screen.print(
         "Means over countries, [95 % intervals over situations], and the country with the worst value.",
         style="dim",
@@ -90,14 +91,14 @@ def show_demo(screen: Console, result: DemoResult) -> None:
         screen.print(table.summary, style="bold", markup=False)
         for verdict in table.verdicts:
             screen.print(f"• {verdict}", markup=False)
-    _heading(screen, "3  The countries in the plane (picture in the report)")
+    heading(screen, "3  The countries in the plane (picture in the report)")
     for sentence in plane_sentences(result):
         screen.print(sentence, markup=False)
-    _heading(screen, "4  How answers were reflected on")
+    heading(screen, "4  How answers were reflected on")
     screen.print(reflection_sentence(result), markup=False)
     for example in result.reflections.examples:
         _show_reflection(screen, example)
-    _heading(screen, "5  When it does not answer")
+    heading(screen, "5  When it does not answer")
     for sentence in abstention_sentences(result):
         screen.print(sentence, markup=False)
     silent = result.abstention
@@ -105,16 +106,11 @@ def show_demo(screen: Console, result: DemoResult) -> None:
         shares = ", ".join(f"{_words(name)} {share:.2f}" for name, share in silent.prediction.probabilities.items())
         screen.print(f"  “{silent.text}”", style="italic", markup=False)
         screen.print(f"  {silent.country}: {shares}; documented: {_words(silent.documented)}", markup=False)
-    _heading(screen, "6  Care")
+    heading(screen, "6  Care")
     screen.print(" ".join(result.care.split()), markup=False)
-    _heading(screen, "7  Your own file")
+    heading(screen, "7  Your own file")
     for command in next_commands(result.run):
         screen.print(command, style="cyan", markup=False, soft_wrap=True)
-
-
-def _heading(screen: Console, text: str) -> None:
-    screen.print()
-    screen.print(text, style="bold", markup=False)
 
 
 def _show_situation(screen: Console, situation: Situation) -> None:

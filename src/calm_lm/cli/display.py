@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
 
 def console() -> Console:
     """Standard output; width follows the terminal, colours go when it is none."""
@@ -76,6 +78,19 @@ def live_progress() -> Iterator[LiveProgress]:
     )  # fmt: skip
     with Progress(*columns, console=out) as bar:
         yield LiveProgress(bar, lambda line: out.print(line, markup=False))
+
+
+def heading(screen: Console, title: str) -> None:
+    """A title in bold, below an empty line."""
+    screen.print()
+    screen.print(title, style="bold", markup=False)
+
+
+def bar(share: float, width: int) -> str:
+    """A share from 0 to 1 in eighths of characters, padded to `width`."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    drawn = "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
+    return drawn.ljust(width)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calm_lm.cli import options
+from calm_lm.cli.modes import ENDPOINTS, ROWS, SETTINGS, SUITE, given_options
 from calm_lm.errors import CalmError
 
 if TYPE_CHECKING:
@@ -19,53 +20,83 @@ SLICED = (*SHOWN, "precision", "f1")
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[
         str, typer.Argument(help="A run, a model's folder, embedded, hf:NAME, adapter:DIR or openai:MODEL@URL.")
     ],
-    data: Annotated[
-        str | None, typer.Option(help="A run on rows: a registered name or your own table.", show_default=False)
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="device, dtype, temperature, presentations, replicates or norms, such as device=cuda.",
+            rich_help_panel=SETTINGS,
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="With --data: the rows that are judged.")] = "test",
+    data: Annotated[
+        str | None,
+        typer.Option(help="A registered name, or your own table.", show_default=False, rich_help_panel=ROWS),
+    ] = None,
+    split: Annotated[str, typer.Option(help="The rows that are judged.", rich_help_panel=ROWS)] = "test",
     baselines: Annotated[
-        str, typer.Option(help="With --data: names or groups (frozen, prompt, lora), or none.")
+        str, typer.Option(help="Names or groups (frozen, prompt, lora), or none.", rich_help_panel=ROWS)
     ] = "frozen",
     controls: Annotated[
-        bool, typer.Option("--shuffled-votes", help="With --data: also retrain on shuffled votes (slow).")
+        bool, typer.Option("--shuffled-votes", help="Also retrain on shuffled votes (slow).", rich_help_panel=ROWS)
     ] = False,
     suite: Annotated[
-        str | None, typer.Option(help="Any model on a suite of tasks: core, full, toy.", show_default=False)
+        str | None, typer.Option(help="core, full or toy.", show_default=False, rich_help_panel=SUITE)
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Tasks by name or YAML file, comma-separated.", show_default=False)
+        str | None,
+        typer.Option(help="By name or YAML file, comma-separated.", show_default=False, rich_help_panel=SUITE),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Suite: folder of the report.", show_default=False)] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Suite: go on in that folder.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report.", show_default=False, rich_help_panel=SUITE)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in that folder.", rich_help_panel=SUITE)] = False,
     conditions: Annotated[
         str | None,
-        typer.Option(help="Suite: such as neutral,persona+country@ar!reasoning.", show_default=False),
+        typer.Option(help="Such as neutral,persona+country@ar!reasoning.", show_default=False, rich_help_panel=SUITE),
     ] = None,
-    items: Annotated[int | None, typer.Option(help="Suite: items a task.", show_default="the suite's")] = None,
-    seed: Annotated[int, typer.Option(help="Suite: of samples and orders.")] = 0,
+    items: Annotated[
+        int | None, typer.Option(help="Items a task.", show_default="the suite's", rich_help_panel=SUITE)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of samples and orders.", rich_help_panel=SUITE)] = 0,
     judge: Annotated[
-        str | None, typer.Option(help="Suite: the model that judges free text.", show_default=False)
+        str | None,
+        typer.Option(help="The model that judges free text.", show_default=False, rich_help_panel=SUITE),
     ] = None,
     trained_on: Annotated[
         str | None,
-        typer.Option(help="Suite: look for these training rows in the questions.", show_default=False),
+        typer.Option(help="Look for these training rows in the questions.", show_default=False, rich_help_panel=SUITE),
     ] = None,
     stop_rule: Annotated[
-        Path | None, typer.Option(help="Suite: thresholds stated before the run (YAML).", show_default=False)
+        Path | None,
+        typer.Option(help="Thresholds stated before the run (YAML).", show_default=False, rich_help_panel=SUITE),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="Suite: an earlier report to compare with.", show_default=False)
+        Path | None,
+        typer.Option(help="An earlier report to compare with.", show_default=False, rich_help_panel=SUITE),
     ] = None,
     allow_language: Annotated[
-        bool, typer.Option("--allow-unsupported-language", help="Suite: ask in languages the model does not claim.")
+        bool,
+        typer.Option(
+            "--allow-unsupported-language", help="Ask in languages the model does not claim.", rich_help_panel=SUITE
+        ),
     ] = False,
-    samples: Annotated[int, typer.Option(help="Endpoint: answers drawn to each question.", min=1)] = 5,
-    connections: Annotated[int, typer.Option(help="Endpoint: requests at once.", min=1)] = 8,
-    timeout: Annotated[float, typer.Option(help="Endpoint: seconds for one request.", min=0.1)] = 60.0,
-    retries: Annotated[int, typer.Option(help="Endpoint: of one request.", min=0)] = 6,
+    language_model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANGUAGES=MODEL",
+            help="Who answers in other languages, such as ar,fr=openai:MODEL@URL.",
+            show_default=False,
+            rich_help_panel=SUITE,
+        ),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Answers drawn to each question.", min=1, rich_help_panel=ENDPOINTS)] = 5,
+    connections: Annotated[int, typer.Option(help="Requests at once.", min=1, rich_help_panel=ENDPOINTS)] = 8,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=0.1, rich_help_panel=ENDPOINTS)] = 60.0,
+    retries: Annotated[int, typer.Option(help="Of one request.", min=0, rich_help_panel=ENDPOINTS)] = 6,
     json: options.Json = None,
     data_dir: options.DataDir = None,
     text: options.Text = "text",
@@ -83,6 +114,7 @@ def evaluate(
             "R12", "say on what: rows of a data set, or a suite of tasks.", field="--data, --suite",
             fix="write --data crehate for a run, or --suite core --out REPORT for any model; not both.",
         )  # fmt: skip
+    given = given_options(context, data)
     if data is None:
         from calm_lm.cli.suite import SuiteArguments, run
 
@@ -90,7 +122,8 @@ def evaluate(
             suite=suite, tasks=tasks, out=out, resume=resume, conditions=conditions, items=items, seed=seed,
             samples=samples, connections=connections, timeout=timeout, retries=retries, allow_language=allow_language,
             stop_rule=stop_rule, against=against, judge=judge, trained_on=trained_on,
-            data_dir=data_dir, json=json,
+            language_models=tuple(language_model or ()), data_dir=data_dir, json=json,
+            settings=tuple(settings or ()), given=given,
         ))  # fmt: skip
         return
     columns = options.OwnColumns(text, label, culture, culture_role, votes, id_column, group, split_column)

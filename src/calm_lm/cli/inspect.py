@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calm_lm.cli import options
+from calm_lm.cli.display import bar, heading
 from calm_lm.errors import CalmError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from calm_lm.culture.blend import Blend
     from calm_lm.model.answers import Inspection, TokenTrace
 
-BLOCKS = " ▏▎▍▌▋▊▉█"
 BAR = 6  # characters of a full bar
 
 
@@ -44,7 +44,7 @@ def inspect(
     calm = open_model(model)
     if (model / "config.yaml").is_file():
         calm.norms = open_norms(run_config(model).norms)
-    found = [calm.inspect(text, reader) for reader in readers]
+    found = calm.compare(text, readers)
     show_inspections(console(), text, found)
     if json is not None:
         write_json(json, {"model": str(model), "text": text, "inspections": [asdict(each) for each in found]})
@@ -75,28 +75,23 @@ def show_inspections(screen: Console, text: str, inspections: Sequence[Inspectio
 
     names = [reader_name(each.prediction.reader) for each in inspections]
     screen.print(f"“{text}”", style="italic", markup=False)
-    _heading(screen, "Answers")
+    heading(screen, "Answers")
     screen.print(_answers(names, inspections))
     for line in differences(inspections):
         screen.print(f"• {line}", markup=False)
-    _heading(
+    heading(
         screen, "Tokens, with their cluster in the explicit (e) and the latent (l) channel; «tokens» name a culture"
     )
     for line in _glosses(inspections[0].tokens, screen.width):
         screen.print(line)
-    _heading(screen, "Experts: weight of each dimension, then each expert's probability (● answered)")
+    heading(screen, "Experts: weight of each dimension, then each expert's probability (● answered)")
     screen.print(_experts(names, inspections))
     screen.print(NAMELESS, style="dim", markup=False)
-    _heading(screen, "Identity: what culture added to the backbone's state")
+    heading(screen, "Identity: what culture added to the backbone's state")
     for name, each in zip(names, inspections, strict=True):
         screen.print(f"{name}: shift {each.identity_shift:.3f}, cosine {each.identity_cosine:.3f}", markup=False)
-    _heading(screen, "Reflection")
+    heading(screen, "Reflection")
     screen.print(_reflections(names, inspections))
-
-
-def _heading(screen: Console, title: str) -> None:
-    screen.print()
-    screen.print(title, style="bold", markup=False)
 
 
 def _grid(first: str, names: Sequence[str]) -> Any:
@@ -118,7 +113,7 @@ def _answers(names: Sequence[str], inspections: Sequence[Inspection]) -> Any:
         cells = []
         for each in inspections:
             share, best = each.prediction.probabilities[label], each.prediction.label == label
-            line = f"{share:.2f} {bar(share)}"
+            line = f"{share:.2f} {bar(share, BAR)}"
             if each.prediction.vote_shares is not None:
                 line += f" votes {each.prediction.vote_shares[label]:.2f}"
             cells.append(Text(line, "bold" if best else ""))
@@ -130,13 +125,6 @@ def _answers(names: Sequence[str], inspections: Sequence[Inspection]) -> Any:
 def _said(inspection: Inspection) -> str:
     answer = inspection.prediction
     return answer.label.replace("_", " ") + (" (abstains)" if answer.abstain else "")
-
-
-def bar(share: float, width: int = BAR) -> str:
-    """A share from 0 to 1 in eighths of characters, padded to `width`."""
-    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
-    drawn = "█" * (eighths // 8) + (BLOCKS[eighths % 8] if eighths % 8 else "")
-    return drawn.ljust(width)
 
 
 def _glosses(tokens: Sequence[TokenTrace], width: int) -> list[Any]:
@@ -170,7 +158,7 @@ def _experts(names: Sequence[str], inspections: Sequence[Inspection]) -> Any:
         for each in inspections:
             gate, chosen = each.dimensions[dimension], each.chosen[dimension]
             experts = [f"{'●' if i in chosen else '○'}{p:.2f}" for i, p in enumerate(each.experts[dimension])]
-            cells.append(Text.assemble((f"{gate:.2f} {bar(gate)}", "bold"), "\n", " ".join(experts)))
+            cells.append(Text.assemble((f"{gate:.2f} {bar(gate, BAR)}", "bold"), "\n", " ".join(experts)))
         grid.add_row(Text(dimension), *cells)
     return grid
 

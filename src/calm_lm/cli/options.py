@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,23 +16,29 @@ if TYPE_CHECKING:
     from calm_lm.data.example import Dataset, Role
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+OWN_TABLE = "A table of your own"  # the panel of `--help` that its options stand in
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CALM_DATA", help="Folder of the data sets.", show_default=False)
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.", show_default=False)]
-Text = Annotated[str, typer.Option("--text", help="Own file: column of the text.")]
-Label = Annotated[str, typer.Option("--label", help="Own file: column of the label.")]
-Culture = Annotated[str | None, typer.Option("--culture", help="Own file: column of the culture.", show_default=False)]
-CultureRole = Annotated[str, typer.Option("--culture-role", help="Whose culture it is: reader, about or author.")]
-Votes = Annotated[str | None, typer.Option("--votes", help="Own file: column of vote counts.", show_default=False)]
-Id = Annotated[str | None, typer.Option("--id", help="Own file: column of ids.", show_default=False)]
-Group = Annotated[str | None, typer.Option("--group", help="Own file: rows that stay together.", show_default=False)]
-Split = Annotated[str | None, typer.Option("--split-column", help="Own file: column of the split.", show_default=False)]
-Licence = Annotated[
-    str | None, typer.Option("--licence", help="Own file: its licence, an SPDX id.", show_default="undeclared")
-]
-Offensive = Annotated[bool, typer.Option("--offensive", help="Own file: its texts may offend.")]
+
+
+def _own(option: str, said: str, *, show_default: bool | str = False) -> Any:
+    """An option about a table of one's own."""
+    return typer.Option(option, help=said, show_default=show_default, rich_help_panel=OWN_TABLE)
+
+
+Text = Annotated[str, _own("--text", "Column of the text.", show_default=True)]
+Label = Annotated[str, _own("--label", "Column of the label.", show_default=True)]
+Culture = Annotated[str | None, _own("--culture", "Column of the culture.")]
+CultureRole = Annotated[str, _own("--culture-role", "Whose culture it is: reader, about or author.", show_default=True)]
+Votes = Annotated[str | None, _own("--votes", "Column of vote counts.")]
+Id = Annotated[str | None, _own("--id", "Column of ids.")]
+Group = Annotated[str | None, _own("--group", "Column of what stays together in a split.")]
+Split = Annotated[str | None, _own("--split-column", "Column of the split.")]
+Licence = Annotated[str | None, _own("--licence", "Its licence, an SPDX id.", show_default="undeclared")]
+Offensive = Annotated[bool, _own("--offensive", "Its texts may offend.")]
 
 
 @dataclass(frozen=True, slots=True)

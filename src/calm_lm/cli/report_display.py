@@ -16,7 +16,7 @@ ARROWS = {True: "↑", False: "↓", None: "↔"}
 
 def show_report(screen: Console, report: Mapping[str, Any]) -> None:
     """Everything that the page says first."""
-    from calm_lm.evaluation.pages.report_frame import by_reason
+    from calm_lm.evaluation.pages.report_frame import by_reason, speakers
     from calm_lm.evaluation.pages.report_lead import lead
     from calm_lm.evaluation.pages.report_text import clean
     from calm_lm.evaluation.pages.report_views import task_view
@@ -30,9 +30,11 @@ def show_report(screen: Console, report: Mapping[str, Any]) -> None:
         screen.print(f"Left out: {', '.join(names)}: {reason}", markup=False, soft_wrap=True)
     for name, reason in report.get("failed", {}).items():
         screen.print(f"Failed: {name}: {reason}", markup=False, soft_wrap=True)
+    for who, languages in speakers(report.get("language_models") or {}).items():
+        screen.print(f"Answered by {who} and not by the model under test: {', '.join(languages)}", markup=False)
     if report["unsupported_languages"]:
         beyond = ", ".join(report["unsupported_languages"])
-        screen.print(f"Asked in languages that the model does not claim: {beyond}", markup=False)
+        screen.print(f"Asked in languages that who answered does not claim: {beyond}", markup=False)
     if "against" in report:
         screen.print(against_table(report["against"]))
     if "stop_rule" in report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SuiteArguments:
-    """The words of a command line that are about a suite."""
+    """The words of a command line that are about a suite; `given` names those that stand on it."""
 
     suite: str | None
     tasks: str | None
@@ -33,37 +33,54 @@ class SuiteArguments:
     against: Path | None
     judge: str | None
     trained_on: str | None
+    language_models: tuple[str, ...]
     data_dir: Path | None
     json: Path | None
+    settings: tuple[str, ...]
+    given: frozenset[str]
 
 
 def run(model: str, given: SuiteArguments) -> None:
     """Ask, score, write the report, print its tables."""
     from calm_lm.cli.display import console, live_progress
+    from calm_lm.cli.evaluate_settings import check_uses, read_settings, recorded, wrong_value
     from calm_lm.cli.report_display import show_report
     from calm_lm.evaluation.against import compare_reports, read_report
     from calm_lm.evaluation.asking.asker import Asker
     from calm_lm.evaluation.asking.conditions import parse_conditions
-    from calm_lm.evaluation.asking.open_subject import OpenOptions, open_subject
+    from calm_lm.evaluation.asking.open_subject import OpenOptions, model_kind, open_subject
+    from calm_lm.evaluation.asking.speakers import parse_routes
     from calm_lm.evaluation.pages.report import render_report
     from calm_lm.evaluation.suite import ANSWERS, SuiteOptions, conditions_of, run_suite
     from calm_lm.evaluation.verdict import judge as judge_rules
     from calm_lm.evaluation.verdict import read_rules
     from calm_lm.files import write_json, write_text
     from calm_lm.lm.answer_cache import AnswerCache
+    from calm_lm.lm.loading import check_device
     from calm_lm.training.norm_sources import open_norms
 
+    settings = read_settings(given.settings)
     out = check_out(given.out, resume=given.resume)
-    suite = chosen_suite(given)
+    suite = chosen_suite(given, settings.presentations)
     conditions = conditions_of(suite, parse_conditions((given.conditions or "").split(",") if given.conditions else ()))
     rules = None if given.stop_rule is None else read_rules(given.stop_rule)  # stated before anything is asked
     if given.against is not None:
         read_report(given.against)  # a wrong folder is told now, not when everything is asked
+    routes = parse_routes(given.language_models)
+    tested = [model_kind(each) for each in (model, *routes.values())]
+    judges = [] if given.judge is None else [model_kind(given.judge)]
+    tell_norms = any(each.culture == "norms" for each in conditions)
+    check_uses(given.given | settings.model_fields_set, tested, judges, tell_norms=tell_norms)
+    if settings.device is not None:
+        check_device(settings.device)  # before a folder is begun that would have to be resumed
     opening = OpenOptions(
-        offline=options.is_offline(), samples=given.samples, connections=given.connections, timeout=given.timeout,
-        retries=given.retries,
+        offline=options.is_offline(), device=settings.device, dtype=settings.dtype, samples=given.samples,
+        temperature=settings.temperature, connections=given.connections, timeout=given.timeout, retries=given.retries,
     )  # fmt: skip
-    norms = open_norms("bundled") if any(each.culture == "norms" for each in conditions) else None
+    norms = open_norms(settings.norms) if tell_norms else None
+    if norms is not None and not len(norms):
+        raise wrong_value("norms", settings.norms, "holds no record.")
+    used = recorded(settings.model_dump() | asdict(given), tested, judges, norms)
     trained_on = None
     if given.trained_on is not None:
         trained_on = options.load_data(given.trained_on, given.data_dir, options.OwnColumns())
@@ -74,13 +91,16 @@ def run(model: str, given: SuiteArguments) -> None:
                 "R17", "has no training rows to look for.", field="--trained-on", value=given.trained_on,
                 fix="name the data that the model was trained on, or a table of its texts.",
             )  # fmt: skip
-    chosen = SuiteOptions(out, conditions, given.data_dir, given.seed, given.allow_language, trained_on)
     with live_progress() as live, AnswerCache(out / ANSWERS) as cache:
-        subject = open_subject(model, opening, cache, lambda line: live.tell(line, 0, 0))
-        judge = None
+        names = dict.fromkeys([model, *routes.values(), *([] if given.judge is None else [given.judge])])
+        opened = {name: open_subject(name, opening, cache, lambda line: live.tell(line, 0, 0)) for name in names}
+        subject, judge = opened[model], None
         if given.judge is not None:
-            asked = open_subject(given.judge, opening, cache, lambda line: live.tell(line, 0, 0))
-            judge = Asker(asked, cache, live.tell)
+            judge = Asker(opened[given.judge], cache, live.tell)
+        chosen = SuiteOptions(
+            out, conditions, given.data_dir, given.seed, given.allow_language, trained_on, settings.replicates, used,
+            {language: opened[name] for language, name in routes.items()},
+        )  # fmt: skip
         report = run_suite(subject, suite, chosen, cache, norms=norms, judge=judge, progress=live.tell)
     write_json(out / "report.json", report)
     if given.against is not None:
@@ -118,7 +138,7 @@ def check_out(out: Path | None, *, resume: bool) -> Path:
     return out
 
 
-def chosen_suite(given: SuiteArguments) -> Suite:
+def chosen_suite(given: SuiteArguments, presentations: int | None) -> Suite:
     """The suite by name, cut to the tasks and sizes asked for; tasks alone make a suite of their own."""
     from calm_lm.evaluation.tasks.spec import Suite, Wanted, load_suite, load_task
 
@@ -145,4 +165,6 @@ def chosen_suite(given: SuiteArguments) -> Suite:
         if given.items < 1:
             raise CalmError("R11", "is no number of items.", field="--items", value=given.items, fix="write 1 or more.")
         suite = replace(suite, tasks=tuple(replace(each, items=given.items) for each in suite.tasks))
+    if presentations is not None:
+        suite = replace(suite, tasks=tuple(replace(each, presentations=presentations) for each in suite.tasks))
     return suite

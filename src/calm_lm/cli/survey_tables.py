@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from calm_lm.cli.display import number, plain_table, say
+from calm_lm.cli.display import bar, interval, number, plain_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 BAR = 30  # characters of a bar that is full
 
 
-def bar(share: float) -> str:
-    """A share from 0 to 1 as blocks, in eighths of one, full at `BAR` of them."""
-    eighths = round(share * BAR * 8)
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
 def share_rows(item: SurveyItem, answered: ResponseDistribution) -> Iterable[tuple[str, str, str, str]]:
     """A line for each option, and one for what was no answer; the country stands on the first."""
     facts = [answered.date or answered.wave, "" if answered.n is None else f"n = {answered.n}"]
     about = [f"{answered.cell.country}", *(fact for fact in facts if fact)]
-    lines = [(option.text, share, bar(share)) for option, share in zip(item.options, answered.shares, strict=True)]
+    lines = [
+        (option.text, share, bar(share, BAR).rstrip())
+        for option, share in zip(item.options, answered.shares, strict=True)
+    ]
     if answered.missing_share is not None:
         lines.append(("(no answer, of all asked)", answered.missing_share, ""))
     for at, (text, share, drawn) in enumerate(lines):
@@ -59,8 +56,7 @@ def print_report(report: SurveyReport) -> None:
 
 def distance_cells(found: MeanDistance) -> tuple[str, str, str]:
     """Mean, interval, number of items."""
-    interval = "" if found.interval is None else f"{found.interval.low:.3f} to {found.interval.high:.3f}"
-    return f"{found.mean:.3f}", interval, str(found.items)
+    return number(found.mean), interval(found.interval), str(found.items)
 
 
 def item_facts(survey: Survey, item: SurveyItem) -> dict[str, Any]:

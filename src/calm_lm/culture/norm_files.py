@@ -14,7 +14,7 @@ from calm_lm.culture.ids import check_id
 from calm_lm.culture.lines import is_plain_line
 from calm_lm.culture.norms import NormRecord, NormStore, refuse_repeated_ids
 from calm_lm.errors import CalmError
-from calm_lm.files import disk_errors, write_text
+from calm_lm.files import disk_errors, unique_names, write_text
 
 NAMES = tuple(field.name for field in fields(NormRecord))
 REQUIRED = ("id", "culture", "situation", "norm", "source")
@@ -71,19 +71,13 @@ def _read(path: Path, row: int, line: bytes, communities: Collection[str] | None
 
 def _parse(path: Path, row: int, line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8"), object_pairs_hook=_refuse_repeats)
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=unique_names)
         if not isinstance(value, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
         fix = f"write one JSON object a line, with {', '.join(REQUIRED)}."
         raise CalmError("C14", f"is not a JSON object ({error}).", file=path, row=row, fix=fix) from error
     return value
-
-
-def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
 
 
 def _day(path: Path, row: int, name: str, value: str | None) -> date | None:

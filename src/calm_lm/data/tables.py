@@ -6,22 +6,32 @@ plain or gzip) and Parquet give the same `Table`. Blank lines hold no row and ar
 
 from __future__ import annotations
 
-import ast
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
+from calm_lm.data.text_files import TextCodes, decode, python_literal
 from calm_lm.errors import CalmError
 from calm_lm.files import disk_errors, sha256_bytes
 
 T = TypeVar("T")
 MAX_CELL = 100_000  # characters; the longest text of a known data set has under 10,000
+
+
+class TableCodes(NamedTuple):
+    """The error codes of a room: no text, a column missing or twice, a torn row, quotes that do not fit."""
+
+    text: TextCodes
+    column: str
+    cells: str
+    quotes: str
+
+
+_CODES = TableCodes(TextCodes("D15", "D16"), "D22", "D17", "D18")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,8 @@ class Row:
             CalmError: D12 when it is no such list.
         """
         try:
-            value = ast.literal_eval(self.cells[field])
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = python_literal(self.cells[field])
+        except ValueError:
             value = None
         if not isinstance(value, list) or not all(isinstance(item, str) and not _forbidden(item) for item in value):
             raise CalmError(
@@ -122,7 +132,27 @@ def find(folder: Path, *paths: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def read_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (), secret: bool = False) -> Table:
+class _Wanted(NamedTuple):
+    """What a caller asks of a table."""
+
+    columns: tuple[str, ...]
+    optional: tuple[str, ...]
+    secret: bool
+    codes: TableCodes
+
+    def of(self, header: Sequence[str]) -> list[str]:
+        """The wanted columns that stand in a header."""
+        return [name for name in (*self.columns, *self.optional) if name in header]
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    secret: bool = False,
+    codes: TableCodes = _CODES,
+) -> Table:
     """Read a `.csv`, `.jsonl` (either may end in `.gz`) or `.parquet` file.
 
     Args:
@@ -130,6 +160,7 @@ def read_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = 
         columns: columns it must have.
         optional: columns taken where present.
         secret: leave cells out of error messages.
+        codes: those of the room that reads, in place of D15 to D18 and D22.
 
     Raises:
         CalmError: D13 to D25 for whatever makes the file or a wanted cell unreadable, F01 for disk trouble.
@@ -148,64 +179,45 @@ def read_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = 
         raise CalmError("D14", "there is no such file.", file=path, fix="check the path, or get the data set again.")
     with disk_errors(path):
         data = path.read_bytes()
-    rows = readers[kind](path, data, tuple(columns), tuple(optional), secret)
+    rows = readers[kind](path, data, _Wanted(tuple(columns), tuple(optional), secret, codes))
     return Table(path, sha256_bytes(data), tuple(rows))
 
 
-def _decode(path: Path, data: bytes) -> str:
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise CalmError("D15", f"is damaged gzip ({error}).", file=path, fix="get the file again.") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CalmError(
-            "D16",
-            "is not UTF-8 text.",
-            file=path,
-            row=data.count(b"\n", 0, error.start) + 1,
-            fix="save the file as UTF-8.",
-        ) from error
-
-
-def _csv_rows(
-    path: Path, data: bytes, columns: tuple[str, ...], optional: tuple[str, ...], secret: bool
-) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(_decode(path, data), newline=""), strict=True)
+def _csv_rows(path: Path, data: bytes, wanted: _Wanted) -> Iterator[Row]:
+    codes = wanted.codes
+    reader = csv.reader(io.StringIO(decode(path, data, codes.text), newline=""), strict=True)
     number = 1
     header: list[str] | None = None
     where: dict[str, int] = {}
     try:
         for cells in reader:
             if header is None and cells:
-                header = cells
-                _check_columns(path, header, columns, number)
-                where = {name: header.index(name) for name in (*columns, *optional) if name in header}
+                header = [name.strip() for name in cells]
+                require_columns(path, header, wanted.columns, codes.column, row=number)
+                where = {name: header.index(name) for name in wanted.of(header)}
             elif cells and header is not None:
                 if len(cells) != len(header):
+                    code = codes.cells
                     raise CalmError(
-                        "D17",
+                        code,
                         f"has {len(cells)} cells where the header has {len(header)}.",
                         file=path,
                         row=number,
                         fix="quote cells that hold commas, quotes or line breaks.",
                     )
-                yield _checked(Row(path, number, {name: cells[at] for name, at in where.items()}, secret))
+                yield _checked(Row(path, number, {name: cells[at] for name, at in where.items()}, wanted.secret))
             number = reader.line_num + 1
     except csv.Error as error:
+        code = codes.quotes
         raise CalmError(
-            "D18", f"is malformed CSV ({error}).", file=path, row=number, fix="quote the cells of this row properly."
+            code, f"is malformed CSV ({error}).", file=path, row=number, fix="quote the cells of this row properly."
         ) from error
     if header is None:
-        _check_columns(path, [], columns, 1)
+        require_columns(path, [], wanted.columns, codes.column)
 
 
-def _jsonl_rows(
-    path: Path, data: bytes, columns: tuple[str, ...], optional: tuple[str, ...], secret: bool
-) -> Iterator[Row]:
-    for number, line in enumerate(_decode(path, data).split("\n"), start=1):
+def _jsonl_rows(path: Path, data: bytes, wanted: _Wanted) -> Iterator[Row]:
+    for number, line in enumerate(decode(path, data, wanted.codes.text).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -216,42 +228,43 @@ def _jsonl_rows(
             ) from error
         if not isinstance(value, dict):
             raise CalmError("D20", "is JSON but no object.", file=path, row=number, fix="write one JSON object a line.")
-        _check_columns(path, list(value), columns, number)
-        cells = {
-            name: _as_text(path, number, name, value[name], secret) for name in (*columns, *optional) if name in value
-        }
-        yield _checked(Row(path, number, cells, secret))
+        require_columns(path, list(value), wanted.columns, wanted.codes.column, row=number)
+        cells = {name: _as_text(path, number, name, value[name], wanted.secret) for name in wanted.of(list(value))}
+        yield _checked(Row(path, number, cells, wanted.secret))
 
 
-def _parquet_rows(
-    path: Path, data: bytes, columns: tuple[str, ...], optional: tuple[str, ...], secret: bool
-) -> Iterator[Row]:
+def _parquet_rows(path: Path, data: bytes, wanted: _Wanted) -> Iterator[Row]:
     import pyarrow
     import pyarrow.parquet
 
     try:
         header = pyarrow.parquet.read_schema(io.BytesIO(data)).names
-        _check_columns(path, header, columns, 1)
-        wanted = [name for name in (*columns, *optional) if name in header]
-        table = pyarrow.parquet.read_table(io.BytesIO(data), columns=wanted)
-        values = {name: table.column(name).to_pylist() for name in wanted}
+        require_columns(path, header, wanted.columns, wanted.codes.column)
+        names = wanted.of(header)
+        table = pyarrow.parquet.read_table(io.BytesIO(data), columns=names)
+        values = {name: table.column(name).to_pylist() for name in names}
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CalmError(
             "D21", f"is not readable Parquet ({type(error).__name__}).", file=path, fix="get the file again."
         ) from error
     for at in range(table.num_rows):
-        cells = {name: _as_text(path, at + 1, name, values[name][at], secret) for name in wanted}
-        yield _checked(Row(path, at + 1, cells, secret))
+        cells = {name: _as_text(path, at + 1, name, values[name][at], wanted.secret) for name in names}
+        yield _checked(Row(path, at + 1, cells, wanted.secret))
 
 
-def _check_columns(path: Path, header: list[str], columns: tuple[str, ...], number: int) -> None:
+def require_columns(path: Path, header: Sequence[str], columns: Sequence[str], code: str, *, row: int = 1) -> None:
+    """Check that every column stands in the header once.
+
+    Raises:
+        CalmError: `code` for the first that does not.
+    """
     for name in columns:
         if header.count(name) != 1:
             raise CalmError(
-                "D22",
+                code,
                 "the column is missing." if name not in header else "the column stands there twice.",
                 file=path,
-                row=number,
+                row=row,
                 field=name,
                 fix=f"the file needs the columns {', '.join(columns)}, each once.",
             )

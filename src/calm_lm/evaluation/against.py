@@ -134,6 +134,8 @@ def _compare_task(files: list[Path], left: dict[str, str]) -> dict[str, Any]:
         said = a.systems[condition]
         score = said["metrics"][metric]
         headline = Metric(metric, score["title"], score["higher_is_better"])
+        titles = [each.systems[condition]["title"] for each in (a, b)]
+        spoke = {name: each.systems[condition].get("answered_by") for name, each in (("first", a), ("second", b))}
         one, other = a.values[condition][matched.first], b.values[condition][matched.second]
         gap = table.compare(headline, one, other)
         if gap is None:
@@ -142,10 +144,12 @@ def _compare_task(files: list[Path], left: dict[str, str]) -> dict[str, Any]:
         both = np.isfinite(one) & np.isfinite(other)
         on = [float(table.means(np.where(both, each, np.nan))[0]) for each in (one, other)]
         conditions[condition] = {
-            "title": said["title"],
+            # titles differ where another model answered for one of the two
+            "title": titles[0] if titles[0] == titles[1] else f"{titles[0]} − {titles[1]}",
             "first": on[0],
             "second": on[1],
             "rows": int(both.sum()),
+            **({"answered_by": spoke} if any(spoke.values()) else {}),
             **gap,
         }
     return {

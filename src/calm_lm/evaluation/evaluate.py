@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from calm_lm.baselines.backbone import untouched
 from calm_lm.baselines.protocol import BaselineInput
@@ -24,6 +25,7 @@ from calm_lm.evaluation.truth import Truth
 from calm_lm.model.calm import CalmModel
 from calm_lm.model.norms import NormSource
 from calm_lm.training.config import RunConfig
+from calm_lm.training.grounds import Grounds
 from calm_lm.training.material import CachedViews, Progress, Rows, Vocabulary, build_rows
 from calm_lm.training.run import Pretrained, cached_views, fit_model
 
@@ -62,19 +64,17 @@ class Evaluation:
         self.pretrained = Pretrained(first.lm, first.encoder)
         self.views = cached_views(config, self.pretrained)
         self.views.prepare(self.rows.texts, progress)
-        if norms is not None:
-            self._prepare_norms(first)
-        self.answers: dict[int, Answers] = {
-            seed: answer_split(model, self.rows, self.views, norms) for seed, model in self.models.items()
-        }
+        self.answers: dict[int, Answers] = {seed: self._answer(model) for seed, model in self.models.items()}
         self.left_out: dict[str, str] = {}
         self.systems: dict[str, list[Floats]] = {"calm": [answer.shares for answer in self.answers.values()]}
 
-    def _prepare_norms(self, model: CalmModel) -> None:
-        from calm_lm.training.grounds import Grounds
-
-        assert self.norms is not None
-        self.views.prepare(Grounds(self.norms, self.rows.examples, model).sentences, self.progress)
+    def _answer(self, model: CalmModel, readers: Tensor | None = None) -> Answers:
+        """A model's answers, with the norms of the readers it is told."""
+        grounds = None
+        if self.norms is not None:
+            grounds = Grounds(self.norms, self.rows, model, readers)
+            self.views.prepare(grounds.phrases, self.progress)
+        return answer_split(model, self.rows, self.views, grounds, readers=readers)
 
     def add_baselines(self, names: Sequence[str]) -> None:
         """Fit baselines on the training rows, with every seed of the run where chance enters."""
@@ -106,10 +106,7 @@ class Evaluation:
 
     def permuted_reader(self) -> dict[str, Any]:
         """CALM with every row read as another reader, and what that costs."""
-        wrong = [
-            answer_split(model, self.rows, self.views, self.norms, readers=other_readers(self.rows, seed)).shares
-            for seed, model in self.models.items()
-        ]
+        wrong = [self._answer(model, other_readers(self.rows, seed)).shares for seed, model in self.models.items()]
         self.systems["permuted_reader"] = wrong
         return {"metrics": self.judge.score(wrong), "paired": self.judge.compare(self.systems["calm"], wrong)}
 

@@ -26,6 +26,7 @@ class System:
         rows: metric name to a score for each row [N], `nan` where there is none.
         figures: further figures (`evaluation.table.figure`) by name: consistency, diversity, refusals.
         detail: whatever only the task's own part of the page shows.
+        answered_by: title of the model by language, where another than the one under test answered.
     """
 
     name: str
@@ -34,6 +35,16 @@ class System:
     rows: dict[str, Floats]
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     detail: dict[str, Any] = field(default_factory=dict)
+    answered_by: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def full_title(self) -> str:
+        """The title, and who answered in which language where that was another model than the one under test."""
+        who: dict[str, list[str]] = {}
+        for language, model in self.answered_by.items():
+            who.setdefault(model, []).append(language)
+        said = [f"{', '.join(languages)} answered by {model}" for model, languages in who.items()]
+        return f"{self.title} ({'; '.join(said)})" if said else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ class TaskResult:
             "asked": self.asked,
             "systems": {
                 system.name: {
-                    "title": system.title,
+                    "title": system.full_title,
                     "role": system.role,
                     "metrics": {
                         metric.name: self.table.score(metric, system.rows[metric.name])
@@ -76,6 +87,7 @@ class TaskResult:
                     },
                     "figures": system.figures,
                     "detail": system.detail,
+                    **({"answered_by": system.answered_by} if system.answered_by else {}),
                 }
                 for system in self.systems
             },

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from calm_lm import __version__
 from calm_lm.culture.norms import NormStore
@@ -16,13 +16,14 @@ from calm_lm.data.example import Dataset
 from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.evaluation.asking.asker import Asker, Progress
 from calm_lm.evaluation.asking.conditions import Condition
+from calm_lm.evaluation.asking.speakers import Speakers
 from calm_lm.evaluation.asking.subject import Subject
 from calm_lm.evaluation.kinds.registry import kind_of
 from calm_lm.evaluation.leaks import find_leaks
 from calm_lm.evaluation.result import TaskResult
 from calm_lm.evaluation.summary import summarise
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.evaluation.tasks.spec import Suite
+from calm_lm.evaluation.tasks.spec import Suite, Task
 from calm_lm.files import write_json
 from calm_lm.lm.answer_cache import AnswerCache
 
@@ -41,6 +42,9 @@ class SuiteOptions:
         seed: of samples, orders and draws.
         allow_language: ask in a language that the model does not claim to read.
         trained_on: rows whose texts are looked for in the questions; None looks for none.
+        replicates: of the bootstrap behind every interval.
+        settings: how models were loaded and asked, as the manifest is to tell it.
+        language_models: who is asked in place of the model under test, by primary language subtag.
     """
 
     out: Path
@@ -49,6 +53,9 @@ class SuiteOptions:
     seed: int = 0
     allow_language: bool = False
     trained_on: Dataset | None = None
+    replicates: int = 1_000
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    language_models: Mapping[str, Subject] = field(default_factory=dict)
 
 
 def run_suite(
@@ -74,19 +81,27 @@ def run_suite(
         norms: records for conditions that put norms into the context.
         judge: the model that judges free text, for tasks that need one.
         progress: told of every piece.
+
+    Raises:
+        CalmError: E35 for a route or a condition in a language that who would answer does not claim to read.
     """
-    unsupported = set(check_languages(subject, [each.language for each in options.conditions], options))
+    asker = Asker(subject, cache, progress, options.language_models)
+    speakers, allow = asker.speakers, options.allow_language
+    speakers.check(list(options.language_models), allow=allow)
+    unsupported = set(speakers.check([each.language for each in options.conditions], allow=allow))
     began = time.monotonic()
     results: dict[str, TaskResult] = {}
     left_out: dict[str, str] = {}
     failed: dict[str, str] = {}
     bill: dict[str, Any] = {}
-    asker = Asker(subject, cache, progress)
     for wanted in suite.tasks:
         before, judged_before = asker.cost.copy(), None if judge is None else judge.cost.copy()
         try:
-            unsupported |= set(check_languages(subject, wanted.task.languages, options))
-            plan = Plan(wanted, options.conditions, options.data_dir, options.seed)
+            languages = asked_languages(wanted.task, speakers, allow=allow)
+            plan = Plan(
+                wanted, wanted.asked_under(options.conditions), options.data_dir, options.seed, options.replicates,
+                languages.asked,
+            )  # fmt: skip
             result = kind_of(wanted.task.kind)(asker, plan, norms=norms, judge=judge)
         except UnavailableError as error:
             left_out[wanted.task.name] = str(error)
@@ -96,6 +111,8 @@ def run_suite(
                 raise
             failed[wanted.task.name] = str(error)
             continue
+        unsupported |= set(speakers.unread(languages.asked))
+        mark_speakers(result, plan, speakers, languages)
         results[wanted.task.name] = result
         bill[wanted.task.name] = asker.cost.since(before)
         if judge is not None and judged_before is not None and judge.cost != judged_before:
@@ -111,13 +128,19 @@ def run_suite(
         "subject": about(subject),
         "conditions": [{"name": each.name, "title": each.title} for each in options.conditions],
         "unsupported_languages": sorted(unsupported),
+        "language_models": {name: about(speaker) for name, speaker in sorted(options.language_models.items())},
         "dimensions": summarise(tasks),
         "tasks": tasks,
         "left_out": left_out,
         "failed": failed,
         "leaks": None if options.trained_on is None else find_leaks(options.trained_on, results),
         "cost": {"tasks": bill, "seconds": time.monotonic() - began},
-        "manifest": {"seed": options.seed, "python": platform.python_version(), "machine": platform.machine()},
+        "manifest": {
+            "seed": options.seed,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "settings": dict(options.settings),
+        },
     }
 
 
@@ -136,21 +159,39 @@ def about(subject: Subject) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check_languages(subject: Subject, languages: Sequence[str], options: SuiteOptions) -> list[str]:
-    """Languages that are asked in although the model does not claim to read them.
+class Languages(NamedTuple):
+    """Languages of a task whose questions are there already: those it is asked in, and those that nobody reads."""
+
+    asked: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def asked_languages(task: Task, speakers: Speakers, *, allow: bool) -> Languages:
+    """The part of a task's languages that whoever would answer claims to read; all of them where that is allowed.
 
     Raises:
-        CalmError: E35 unless that was allowed.
+        UnavailableError: E35 where no language is left.
     """
-    claimed = {language.split("-")[0] for language in subject.identity.languages}
-    beyond = [each for each in dict.fromkeys(languages) if claimed and each.split("-")[0] not in claimed]
-    if beyond and not options.allow_language:
-        raise UnavailableError(
-            "E35", f"{subject.title} reads {', '.join(sorted(claimed))}; what it answers in another language means "
-            "little.", field="language", value=", ".join(beyond),
-            fix="name a multilingual model or endpoint, or add --allow-unsupported-language: the report marks it.",
-        )  # fmt: skip
-    return beyond
+    unread = {} if allow else speakers.unread(task.languages)
+    if len(unread) == len(task.languages):
+        speakers.check(task.languages, allow=allow)
+    return Languages(tuple(each for each in task.languages if each not in unread), tuple(unread))
+
+
+def mark_speakers(result: TaskResult, plan: Plan, speakers: Speakers, languages: Languages) -> None:
+    """Say of every condition which languages another model than the one under test answered, and what was not asked.
+
+    A condition chooses the language of a task whose own is English; the questions of others are in their own.
+    """
+    spoken = {each.name: each.language for each in plan.conditions}
+    for system in result.systems:
+        if system.role in ("model", "control"):
+            own = plan.task.languages == ("en",)
+            asked = (spoken.get(system.name, "en"),) if own else languages.asked
+            others = {each: speakers.other(each) for each in asked}
+            system.answered_by = {each: who.title for each, who in others.items() if who is not None}
+    if languages.left_out:
+        result.asked["languages_left_out"] = list(languages.left_out)
 
 
 def conditions_of(suite: Suite, chosen: Sequence[Condition]) -> tuple[Condition, ...]:

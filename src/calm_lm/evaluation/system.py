@@ -12,7 +12,6 @@ from torch import Tensor
 from calm_lm.data.example import Dataset
 from calm_lm.errors import CalmError
 from calm_lm.model.calm import CalmModel
-from calm_lm.model.norms import NormSource
 from calm_lm.model.views import Views
 from calm_lm.training.grounds import Grounds
 from calm_lm.training.material import Rows, Vocabulary, build_rows
@@ -53,10 +52,9 @@ def judged_rows(model: CalmModel, dataset: Dataset, split: str, *, target: str) 
 
 
 def answer_split(
-    model: CalmModel, rows: Rows, views: Views, norms: NormSource | None, *, readers: Tensor | None = None
+    model: CalmModel, rows: Rows, views: Views, grounds: Grounds | None, *, readers: Tensor | None = None
 ) -> Answers:
     """Calibrated shares for every row; `readers` [N, R] replaces the rows' own."""
-    grounds = Grounds(norms, rows.examples, model) if norms is not None else None
     answers = answer_rows(model, rows, views, grounds, readers=readers)
     facts = model.manifest.calibration
     temperature = facts.share_temperature or facts.label_temperature

@@ -185,6 +185,7 @@ def judge(rules: Rules, report: Mapping[str, Any]) -> dict[str, Any]:
     for rule in rules.rules:
         found = _difference(rule, report) if rule.better_than is not None else _score(rule, report)
         outcome, reason = _decide(rule, found)
+        reason += _who_answered(rule, report)
         stated = {name: value for name, value in asdict(rule).items() if value not in (None, "")}
         interval = None if found.low is None else [found.low, found.high]
         verdicts.append(
@@ -194,6 +195,13 @@ def judge(rules: Rules, report: Mapping[str, Any]) -> dict[str, Any]:
         "overall": overall([each["outcome"] for each in verdicts]), "file": rules.file, "sha256": rules.sha256,
         "modified": rules.modified, "read": rules.read, "verdicts": verdicts,
     }  # fmt: skip
+
+
+def _who_answered(rule: Rule, report: Mapping[str, Any]) -> str:
+    """A remark where another model than the one under test answered what a rule is about."""
+    system = report["tasks"].get(rule.task, {}).get("systems", {}).get(rule.system, {})
+    said = [f"{language} answered by {who}" for language, who in system.get("answered_by", {}).items()]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def overall(outcomes: Sequence[Outcome]) -> Outcome:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from calm_lm.errors import CalmError
 from calm_lm.files import read_json, sha256_bytes
 from calm_lm.lm.cache import recorded_sha256
-from calm_lm.lm.embedded import MANIFEST, Notify
+from calm_lm.lm.embedded import EMBEDDED, MANIFEST, Notify
 from calm_lm.lm.protocol import ModelIdentity
 from calm_lm.lm.quiet import quiet_libraries
 
@@ -65,6 +65,21 @@ def find_model(name: str, *, revision: str | None, local_files_only: bool, notif
             fix="check the name and revision, connect and log in (`hf auth login`) if it is gated, or give a folder.",
         ) from error
     return ModelFolder(Path(found), name, Path(found).name)
+
+
+def find_and_identify(
+    name: str, *, embedded: Callable[[], Path], revision: str | None, local_files_only: bool, notify: Notify
+) -> tuple[ModelFolder, ModelIdentity]:
+    """The folder of a local path, of a hub name or of what `embedded` makes, and who the model is.
+
+    Raises:
+        CalmError: as `find_model` and `identify_folder`, and what `embedded` raises.
+    """
+    if name == EMBEDDED:
+        folder = ModelFolder(embedded(), EMBEDDED, None)
+        return folder, replace(identify_folder(folder), languages=("en",), licence="Apache-2.0")
+    folder = find_model(name, revision=revision, local_files_only=local_files_only, notify=notify)
+    return folder, identify_folder(folder)
 
 
 def _look_up(name: str) -> tuple[Path, bool, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from calm_lm.lm.protocol import Injection
 from calm_lm.lm.quiet import quiet_libraries
 from calm_lm.lm.tokens import pad_id
 from calm_lm.lm.trunk import Trunk
+
+Choose = Callable[[Tensor, Tensor], Tensor]
 
 
 def generate(
@@ -61,10 +63,9 @@ def generate(
         _check_injection(inject, trunk, len(rows))
     texts = [""] * len(rows)
     for batch in length_sorted_batches([len(row) + max_new_tokens for row in rows], batch_tokens):
-        ids, mask = pad_tokens([rows[i] for i in batch], pad_id(tokenizer), left=True)
         shift = None if inject is None else Injection(inject.layer, inject.delta[batch])
-        with torch.no_grad(), injected(trunk, shift):
-            answers = _continue_batch(model, ids, mask, max_new_tokens, pad_id(tokenizer))
+        with injected(trunk, shift):
+            answers = continue_batch(model, [rows[i] for i in batch], max_new_tokens, pad_id(tokenizer))
         for i, answer in zip(batch, answers, strict=True):
             texts[i] = tokenizer.decode(answer, skip_special_tokens=True)
     return texts
@@ -132,18 +133,30 @@ def _check_injection(inject: Injection, trunk: Trunk, n: int) -> None:
         )
 
 
-def _continue_batch(model: Any, ids: Tensor, mask: Tensor, max_new_tokens: int, fill: int) -> list[list[int]]:
-    """New token ids of each row of a left-padded batch, up to its end token; what follows that is padding."""
-    with quiet_libraries():
+def continue_batch(
+    model: Any, rows: Sequence[Sequence[int]], max_new_tokens: int, fill: int, choose: Choose | None = None
+) -> list[list[int]]:
+    """New token ids of each row of a batch, up to its end token.
+
+    Args:
+        model: a causal model with its head.
+        rows: prompts as token ids; padded on the left, so the new tokens of all begin at the longest row's length.
+        max_new_tokens: bound on the new tokens of a row.
+        fill: id of padding.
+        choose: from the ids so far [B, T] and the scores [B, V] to the scores whose greatest is chosen.
+    """
+    ids, mask = pad_tokens(rows, fill, left=True)
+    with torch.no_grad(), quiet_libraries():
         output = model.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.long().to(model.device),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             pad_token_id=fill,
+            logits_processor=[] if choose is None else [choose],
         )
     ends = end_tokens(model)
-    return [until_end(row, ends) for row in output[:, ids.shape[1] :].tolist()]
+    return [_until_end(row, ends) for row in output[:, ids.shape[1] :].tolist()]
 
 
 def end_tokens(model: Any) -> set[int]:
@@ -152,7 +165,7 @@ def end_tokens(model: Any) -> set[int]:
     return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
-def until_end(tokens: list[int], ends: set[int]) -> list[int]:
+def _until_end(tokens: list[int], ends: set[int]) -> list[int]:
     """A row's own tokens up to its end token; what follows pads it to its neighbours' length."""
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     return tokens if end is None else tokens[: end + 1]

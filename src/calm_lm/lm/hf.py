@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import torch
@@ -14,7 +13,7 @@ from torch.nn import Parameter
 
 from calm_lm.errors import CalmError
 from calm_lm.lm.embedded import EMBEDDED, NAME, Notify, be_silent, embedded_backbone_folder
-from calm_lm.lm.folders import ModelFolder, find_model, identify_folder, identify_tensors
+from calm_lm.lm.folders import find_and_identify, identify_tensors
 from calm_lm.lm.generation import drop_sampling_defaults, generate
 from calm_lm.lm.loading import load_tokenizer, load_weights
 from calm_lm.lm.lora import Lora
@@ -77,12 +76,13 @@ class HuggingFaceLM:
             CalmError: L01 to L13: not installed, not found, unreadable, incomplete, unknown dtype or device.
         """
         notify = notify or be_silent
-        if name == EMBEDDED:
-            folder = ModelFolder(embedded_backbone_folder(notify=notify), EMBEDDED, None)
-            identity = replace(identify_folder(folder), languages=("en",), licence="Apache-2.0")
-        else:
-            folder = find_model(name, revision=revision, local_files_only=local_files_only, notify=notify)
-            identity = identify_folder(folder)
+        folder, identity = find_and_identify(
+            name,
+            embedded=partial(embedded_backbone_folder, notify=notify),
+            revision=revision,
+            local_files_only=local_files_only,
+            notify=notify,
+        )
         return cls(load_weights(folder.path, device=device, dtype=dtype), load_tokenizer(folder.path), identity)
 
     @property

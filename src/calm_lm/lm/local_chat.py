@@ -18,11 +18,10 @@ from torch import Tensor
 
 from calm_lm.errors import CalmError
 from calm_lm.lm.answer_cache import make_key
-from calm_lm.lm.batching import length_sorted_batches, pad_tokens
+from calm_lm.lm.batching import length_sorted_batches
 from calm_lm.lm.chat import ChatReply, ChatRequest, Finish, OnReply
 from calm_lm.lm.folders import identify_tensors
-from calm_lm.lm.generation import end_tokens, until_end
-from calm_lm.lm.quiet import quiet_libraries
+from calm_lm.lm.generation import continue_batch, end_tokens
 from calm_lm.lm.tokens import check_texts, pad_id, tokenize_prompts
 
 if TYPE_CHECKING:
@@ -138,18 +137,8 @@ class LocalChat:
         )
 
     def _continue(self, rows: Sequence[list[int]], requests: Sequence[ChatRequest], max_tokens: int) -> list[list[int]]:
-        fill = pad_id(self.lm.tokenizer)
-        ids, mask = pad_tokens(rows, fill, left=True)
-        with torch.no_grad(), quiet_libraries():
-            output = self.lm.model.generate(
-                input_ids=ids.to(self.lm.device),
-                attention_mask=mask.long().to(self.lm.device),
-                max_new_tokens=max_tokens,
-                do_sample=False,
-                pad_token_id=fill,
-                logits_processor=[_Draws(requests, max_tokens, ids.shape[1])],
-            )
-        return [until_end(row, self._ends) for row in output[:, ids.shape[1] :].tolist()]
+        draws = _Draws(requests, max_tokens, max(map(len, rows)))
+        return continue_batch(self.lm.model, rows, max_tokens, pad_id(self.lm.tokenizer), draws)
 
     def _reply(self, answer: list[int], prompt_tokens: int, seconds: float) -> ChatReply:
         text = self.lm.tokenizer.decode(answer, skip_special_tokens=True)

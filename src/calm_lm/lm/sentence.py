@@ -7,7 +7,6 @@ arXiv:1908.10084, section 3). Models that pool otherwise are refused, not pooled
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,8 +16,8 @@ from torch.nn import functional as F
 
 from calm_lm.errors import CalmError
 from calm_lm.files import read_json
-from calm_lm.lm.embedded import EMBEDDED, Notify, be_silent, embedded_encoder_folder
-from calm_lm.lm.folders import ModelFolder, find_model, identify_folder
+from calm_lm.lm.embedded import Notify, be_silent, embedded_encoder_folder
+from calm_lm.lm.folders import find_and_identify
 from calm_lm.lm.loading import load_tokenizer, load_weights
 from calm_lm.lm.protocol import ModelIdentity
 from calm_lm.lm.tokens import read_window, tokenize
@@ -59,12 +58,13 @@ class MeanPoolEncoder:
         Raises:
             CalmError: L01 to L13 as for a language model, L33 for a model that does not pool by the mean.
         """
-        if name == EMBEDDED:
-            folder = ModelFolder(embedded_encoder_folder(), EMBEDDED, None)
-            identity = replace(identify_folder(folder), languages=("en",), licence="Apache-2.0")
-        else:
-            folder = find_model(name, revision=revision, local_files_only=local_files_only, notify=notify or be_silent)
-            identity = identify_folder(folder)
+        folder, identity = find_and_identify(
+            name,
+            embedded=embedded_encoder_folder,
+            revision=revision,
+            local_files_only=local_files_only,
+            notify=notify or be_silent,
+        )
         _check_recipe(folder.path)
         model, tokenizer = load_weights(folder.path, device=device, dtype=dtype), load_tokenizer(folder.path)
         return cls(model, tokenizer, identity, _read_max_length(folder.path, read_window(model, tokenizer)))

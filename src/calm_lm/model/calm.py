@@ -19,13 +19,14 @@ from calm_lm.lm.hf import HuggingFaceLM
 from calm_lm.lm.sentence import MeanPoolEncoder
 from calm_lm.model.answers import Inspection, Prediction
 from calm_lm.model.batch import Encoding, Reading, TextBatch, reading
-from calm_lm.model.explain import explain_row, inspect_row
-from calm_lm.model.loop import Answer, EncodedPrompts, EvidenceRows, StatesOf, encode_prompts, reflect
+from calm_lm.model.evidence import EvidenceRows
+from calm_lm.model.explain import explain_row, inspect_row, trace_tokens
+from calm_lm.model.loop import Answer, EncodedPrompts, StatesOf, encode_prompts, reflect
 from calm_lm.model.manifest import CalmManifest, Weights
 from calm_lm.model.network import CalmNetwork
-from calm_lm.model.norms import Found, NormSource, cite, evidence_rows
+from calm_lm.model.norms import Found, NormSource, RecordShelf, cite, refuse_norms
 from calm_lm.model.reflection import SelfPrompts, build_self_prompts
-from calm_lm.model.views import LiveViews, Views
+from calm_lm.model.views import LiveViews
 
 if TYPE_CHECKING:
     from calm_lm.model.rationale import Rationale
@@ -58,12 +59,8 @@ class CalmModel:
         self.manifest, self.network, self.lm, self.encoder = manifest, network, lm, encoder
         config = manifest.backbone
         if manifest.sizes.d_model != lm.d_model:
-            raise CalmError(
-                "M21",
-                f"the model reads states of width {manifest.sizes.d_model}, the backbone's are {lm.d_model}.",
-                field="sizes.d_model",
-                fix="use the backbone it was trained on.",
-            )
+            problem = f"the model reads states of width {manifest.sizes.d_model}, the backbone's are {lm.d_model}."
+            raise CalmError("M21", problem, field="sizes.d_model", fix="use the backbone it was trained on.")
         self.read_layer = config.layer_to_read(lm.n_layers)
         if max(self.read_layer, config.inject_layer or 1) > lm.n_layers:
             raise CalmError(
@@ -75,21 +72,18 @@ class CalmModel:
             )
         if config.adapt_layers and config.adapt_layers[1] > self.read_layer:
             raise CalmError(
-                "M23",
-                f"LoRA above layer {self.read_layer}, which is read, would change nothing.",
-                field="backbone.adapt_layers",
-                value=config.adapt_layers,
+                "M23", f"LoRA above layer {self.read_layer}, which is read, would change nothing.",
+                field="backbone.adapt_layers", value=config.adapt_layers,
                 fix="end adapt_layers at the read layer or below.",
-            )
+            )  # fmt: skip
         self.base_layer = config.adapt_layers[0] if config.adapt_layers else self.read_layer
-        self.views: Views = LiveViews(lm, encoder, self.base_layer, config.max_length)
+        self.views = LiveViews(lm, encoder, self.base_layer, config.max_length)
         self.dimensions = tuple(d.name for d in DIMENSIONS[: manifest.model.n_dimensions])
         self.prompts: SelfPrompts = build_self_prompts(
             manifest.readers, tuple(display_name(r) for r in manifest.readers), manifest.labels, self.dimensions
         )
         self._norms: NormSource | None = None
-        self._records: dict[str, int] = {}
-        self._record_states = torch.zeros(0, manifest.model.width)
+        self._shelf = RecordShelf(network, self.views)
 
     # -- loading and saving --------------------------------------------------------------------------
 
@@ -126,32 +120,18 @@ class CalmModel:
 
     @property
     def norms(self) -> NormSource | None:
-        """Where reflection looks for norm records; None reflects on self-prompts alone."""
+        """Where reflection looks for norm records; None reflects on self-prompts alone.
+
+        Raises:
+            CalmError: M30 for a model that was trained without any.
+        """
         return self._norms
 
     @norms.setter
     def norms(self, source: NormSource | None) -> None:
-        self._norms, self._records = source, {}
-        self._record_states = self._record_states[:0]
-
-    def evidence(self, found: Sequence[Sequence[Found]]) -> EvidenceRows:
-        """Evidence tensors for rows of found records; each record is encoded once and kept."""
-        fresh = {hit.record.sentence(): hit.record.culture for hits in found for hit in hits}
-        fresh = {sentence: culture for sentence, culture in fresh.items() if sentence not in self._records}
-        if fresh:
-            sentences = list(fresh)
-            readers = self.reader_weights([Blend.of(c) if c in self.manifest.readers else None for c in fresh.values()])
-            with torch.inference_mode():
-                states = torch.cat(
-                    [
-                        self.encode(self.views(sentences[i : i + 64]), readers[i : i + 64]).state
-                        for i in range(0, len(sentences), 64)
-                    ]
-                )
-            start = len(self._records)
-            self._records |= {sentence: start + i for i, sentence in enumerate(sentences)}
-            self._record_states = torch.cat([self._record_states.to(states.device), states])
-        return evidence_rows(found, self._records, self._record_states, EVIDENCE)
+        if source is not None:
+            refuse_norms(self.manifest.sizes)
+        self._norms, self._shelf = source, RecordShelf(self.network, self.views)
 
     # -- the forward pass ----------------------------------------------------------------------------
 
@@ -176,6 +156,12 @@ class CalmModel:
                     )
                 weights[row, known[culture]] = weight
         return weights
+
+    def blends(self, weights: Tensor) -> list[Blend | None]:
+        """The other way round: rows of weights [B, n_readers] as blends, None for a row of zeros."""
+        names = self.manifest.readers
+        parts = [tuple((names[i], row[i]) for i in range(len(names)) if row[i] > 0) for row in weights.tolist()]
+        return [Blend(part) if part else None for part in parts]
 
     def encode(self, texts: TextBatch, readers: Tensor, text_of: Tensor | None = None) -> Encoding:
         """Stages 1 to 3 on texts at the base layer; row i reads text `text_of[i]` (default i)."""
@@ -233,10 +219,22 @@ class CalmModel:
 
     def inspect(self, text: str, reader: Blend | None) -> Inspection:
         """Everything that led to one answer: tokens, clusters, experts, dimensions, identity, reflection."""
-        found, (encoding, answer) = self._answer_texts([text], [reader], [0])
-        prediction = explain_row(self, answer, found, 0, reader, self.infer_culture(encoding))
-        spans = self.lm.hidden_states([text], [0], max_length=self.manifest.backbone.max_length).spans[0]
-        return inspect_row(self, text, spans, encoding, answer, prediction)
+        return self.compare(text, [reader])[0]
+
+    def compare(self, text: str, readers: Sequence[Blend | None]) -> list[Inspection]:
+        """The inspection of one text for each of several readers; the backbone reads the text once.
+
+        Raises:
+            CalmError: as `predict`.
+        """
+        self._refuse_unreadable([text])
+        texts, spans = self.views.with_spans([text])
+        first = torch.zeros(len(readers), dtype=torch.int64)
+        found, (encoding, answer) = self._answer_views(texts, first, [text], readers)
+        inferred = self.infer_culture(encoding)
+        tokens = trace_tokens(text, texts.explicit[0], spans[0], encoding)
+        predictions = [explain_row(self, answer, found, i, reader, inferred) for i, reader in enumerate(readers)]
+        return [inspect_row(self, tokens, encoding, answer, i, each) for i, each in enumerate(predictions)]
 
     def rationalise(self, text: str, reader: Blend | None) -> Rationale:
         """Reflection with a generated reason instead of an encoded prompt; slow, see `rationale.rationalise`."""
@@ -267,20 +265,30 @@ class CalmModel:
     def _answer_texts(
         self, texts: Sequence[str], readers: Sequence[Blend | None], batch: Sequence[int]
     ) -> tuple[list[list[Found]], tuple[Encoding, Answer]]:
+        chosen = [texts[i] for i in batch]
+        self._refuse_unreadable(chosen)
+        different = list(dict.fromkeys(chosen))
+        text_of = torch.tensor([different.index(text) for text in chosen])
+        return self._answer_views(self.views(different), text_of, different, [readers[i] for i in batch])
+
+    def _answer_views(
+        self, views: TextBatch, text_of: Tensor, texts: Sequence[str], blends: Sequence[Blend | None]
+    ) -> tuple[list[list[Found]], tuple[Encoding, Answer]]:
+        """Rows of texts that are encoded already, with evidence if there is a norm source."""
+        weights = self.reader_weights(blends)
+        found: list[list[Found]] = [[] for _ in blends]
+        if self._norms is not None:
+            found = cite(self._norms, [texts[i] for i in text_of.tolist()], blends, EVIDENCE)
+        return found, self.answer(views, weights, text_of, self._shelf.evidence(found, EVIDENCE))
+
+    def _refuse_unreadable(self, texts: Sequence[str]) -> None:
         if not self.manifest.labels:
             raise CalmError(
                 "M03", "this model was trained without labels and answers nothing.", fix="train with labels."
             )
-        chosen = [texts[i] for i in batch]
-        blends = [readers[i] for i in batch]
-        for text in chosen:
+        for text in texts:
             if not text.strip():
                 raise CalmError("M02", "there is nothing to read.", field="text", value=text, fix="give a text.")
-        different = list(dict.fromkeys(chosen))
-        text_of = torch.tensor([different.index(text) for text in chosen])
-        found = cite(self._norms, chosen, blends, EVIDENCE) if self._norms else [[] for _ in chosen]
-        evidence = self.evidence(found) if self._norms and any(found) else None
-        return found, self.answer(self.views(different), self.reader_weights(blends), text_of, evidence)
 
     def _batches(self, texts: Sequence[str]) -> list[list[int]]:
         return length_sorted_batches([len(text) // 3 + 2 for text in texts], 2_048)

@@ -87,6 +87,7 @@ class Sizes(BaseModel):
     n_labels: int = Field(ge=0, le=65_536, description="labels to answer with; 0 trains the contrastive window alone")
     n_readers: int = Field(ge=0, le=65_536, description="reader cultures with a profile of their own")
     n_cultures: int = Field(ge=0, le=1_048_576, description="cultures the contrastive window tells apart")
+    evidence: bool = Field(False, description="whether reflection reads norm records")
 
 
 class BackboneConfig(BaseModel):

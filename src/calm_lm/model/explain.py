@@ -52,28 +52,37 @@ def explain_row(
     )
 
 
-def inspect_row(
-    model: CalmModel, text: str, spans: Tensor, encoding: Encoding, answer: Answer, prediction: Prediction
-) -> Inspection:
-    """The inspection of the only row of a pass over one text."""
-    explicit = model.views([text]).explicit[0].tolist()
+def trace_tokens(text: str, explicit: Tensor, spans: Tensor, encoding: Encoding) -> tuple[TokenTrace, ...]:
+    """The tokens of the only text of a pass: `explicit` [T] bool, `spans` [T, 2] characters."""
+    named = explicit.tolist()
     clusters = [part[0].argmax(-1).tolist() for part in (encoding.assignment_explicit, encoding.assignment_latent)]
-    tokens = tuple(
-        TokenTrace(text[start:stop], explicit[place], clusters[0][place], clusters[1][place])
+    return tuple(
+        TokenTrace(text[start:stop], named[place], clusters[0][place], clusters[1][place])
         for place, (start, stop) in enumerate(spans.tolist())
         if stop > start
     )
+
+
+def inspect_row(
+    model: CalmModel,
+    tokens: tuple[TokenTrace, ...],
+    encoding: Encoding,
+    answer: Answer,
+    row: int,
+    prediction: Prediction,
+) -> Inspection:
+    """The inspection of one row of a pass over one text."""
     routing, identity = encoding.routing, answer.identity
     names = model.dimensions
-    fused = identity.pooled[0] + identity.delta[0]
+    fused = identity.pooled[row] + identity.delta[row]
     return Inspection(
         prediction=prediction,
         tokens=tokens,
-        dimensions=dict(zip(names, routing.dimensions[0].tolist(), strict=True)),
-        experts={n: tuple(p) for n, p in zip(names, routing.probabilities[0].tolist(), strict=True)},
-        chosen={n: tuple(sorted(c)) for n, c in zip(names, routing.chosen[0].tolist(), strict=True)},
-        identity_shift=float(identity.delta[0].norm() / identity.pooled[0].norm().clamp_min(1e-9)),
-        identity_cosine=float(F.cosine_similarity(identity.pooled[0], fused, dim=0)),
+        dimensions=dict(zip(names, routing.dimensions[row].tolist(), strict=True)),
+        experts={n: tuple(p) for n, p in zip(names, routing.probabilities[row].tolist(), strict=True)},
+        chosen={n: tuple(sorted(c)) for n, c in zip(names, routing.chosen[row].tolist(), strict=True)},
+        identity_shift=float(identity.delta[row].norm() / identity.pooled[row].norm().clamp_min(1e-9)),
+        identity_cosine=float(F.cosine_similarity(identity.pooled[row], fused, dim=0)),
     )
 
 

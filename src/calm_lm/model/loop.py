@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calm_lm.model.batch import Encoding, Reading, TextBatch, reading
+from calm_lm.model.evidence import EvidenceRows
 from calm_lm.model.network import CalmNetwork, Identity
 from calm_lm.model.reflection import SelfPrompts, keep_second_answer, pair_of_dimensions
 
@@ -18,20 +19,6 @@ class EncodedPrompts(NamedTuple):
 
     prompts: SelfPrompts
     texts: TextBatch
-
-
-class EvidenceRows(NamedTuple):
-    """Norm records that speak to each row.
-
-    Attributes:
-        states: [n_records, d] identity state of each record.
-        records: [B, k] int64 into `states`; where the weight is 0 it means nothing.
-        weight: [B, k] >= 0, a row sums to 1 or (no evidence) to 0.
-    """
-
-    states: Tensor
-    records: Tensor
-    weight: Tensor
 
 
 class Round(NamedTuple):
@@ -104,15 +91,6 @@ def reference_states(prompts: SelfPrompts, slots: Tensor, pair: Tensor, label: T
     return said.new_zeros(slots.size(0), said.size(1)).index_add(0, row, said)
 
 
-def with_evidence(reference: Tensor, evidence: EvidenceRows | None) -> Tensor:
-    """The mean of what the prompt says and what its evidence says; rows without evidence stay as they are."""
-    if evidence is None:
-        return reference
-    said = (evidence.states[evidence.records] * evidence.weight.unsqueeze(-1)).sum(1)
-    has = (evidence.weight.sum(1, keepdim=True) > 0).to(reference.dtype)
-    return reference * (1 - 0.5 * has) + said * 0.5 * has
-
-
 class Second(NamedTuple):
     """A second answer: the calibrated state [B, d], the mean gate [B], the new identity and its logits [B, L]."""
 
@@ -157,7 +135,8 @@ def reflect(
         if log and not bool(active.any()):
             break
         label = logits.argmax(-1)
-        reference = with_evidence(reference_states(prompts, slots, pair, label, states_of), evidence)
+        prompted = reference_states(prompts, slots, pair, label, states_of)
+        reference = network.ground(rows, state, prompted, evidence)
         moved, gate, moved_identity, second = answer_again(network, rows, encoding.task, state, reference)
         kept = active & keep_second_answer(logits.softmax(-1), second.softmax(-1))
         cosine = F.cosine_similarity(moved, state, dim=-1)

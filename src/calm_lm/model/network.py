@@ -13,6 +13,7 @@ from calm_lm.model.batch import Encoding, Reading, TextBatch
 from calm_lm.model.clusters import Clusterer, cluster_sums
 from calm_lm.model.config import ModelConfig, Sizes
 from calm_lm.model.contrast import ContrastiveWindow
+from calm_lm.model.evidence import EvidenceReader, EvidenceRows, RecordStates
 from calm_lm.model.experts import CultureExperts
 from calm_lm.model.fusion import IdentityFusion
 from calm_lm.model.layers import StateScale, weighted_mean
@@ -58,6 +59,9 @@ class CalmNetwork(nn.Module):
             self.probe = LinearProbe(sizes.d_model + sizes.d_sentence, sizes.n_readers, sizes.n_labels)
             nn.init.zeros_(self.head.weight)  # the stages add to the probe, and begin by adding nothing
             nn.init.zeros_(self.head.bias)
+        self.evidence: EvidenceReader | None = None
+        if sizes.evidence:  # last, so that a network without it draws the same first weights
+            self.evidence = EvidenceReader(sizes.d_model + sizes.d_sentence, hidden, d, drop)
         n_pairs = max(1, config.n_dimensions * (config.n_dimensions - 1) // 2)
         n_prompts = (sizes.n_readers + 1) * n_pairs * sizes.n_labels
         # Fitted once when training ends, kept with the weights: states of the self-prompts, class means.
@@ -125,6 +129,10 @@ class CalmNetwork(nn.Module):
         """What the probe reads: scaled backbone means [N, d_model] and sentence views, [N, d_model + d_sentence]."""
         return torch.cat([self.pooled_scale(pooled), self.sentence_scale(sentence)], -1)
 
+    def views_of(self, texts: TextBatch) -> Tensor:
+        """The same of U texts, [U, d_model + d_sentence]."""
+        return self.probe_views(self.pool_texts(texts), texts.sentence)
+
     def answer(self, rows: Reading, state: Tensor, identity: Identity, task: Tensor) -> Tensor:
         """Label logits [B, n_labels]: what the probe says, and what identity, task and sentence view add."""
         sentence = rows.texts.sentence[rows.text_of]
@@ -135,6 +143,19 @@ class CalmNetwork(nn.Module):
         if self.probe is not None:
             logits = logits + self.probe(self.probe_views(identity.pooled, sentence), rows.profiles[rows.profile_of])
         return logits
+
+    def read_records(self, situations: Tensor, norms: Tensor) -> RecordStates:
+        """States of n norm records from the views of their situations and norms, [n, d_model + d_sentence] twice."""
+        assert self.evidence is not None
+        return self.evidence.read(situations, norms)
+
+    def ground(self, rows: Reading, state: Tensor, reference: Tensor, evidence: EvidenceRows | None) -> Tensor:
+        """What each row is calibrated to, [B, d]: its self-prompt and, where it has some, its evidence."""
+        if evidence is None:
+            return reference
+        assert self.evidence is not None
+        grounded: Tensor = self.evidence(self.views_of(rows.texts)[rows.text_of], state, reference, evidence)
+        return grounded
 
     def calibrate(self, state: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Move identity states towards what self-prompt and evidence say; also the mean gate [B]."""

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
 
 from calm_lm.culture.blend import Blend
-from calm_lm.model.loop import EvidenceRows
+from calm_lm.errors import CalmError
+from calm_lm.model.config import Sizes
+from calm_lm.model.evidence import EvidenceRows, RecordStates
+from calm_lm.model.network import CalmNetwork
+from calm_lm.model.views import Views
+
+RECORDS_AT_ONCE = 64
 
 
 class NormSentence(Protocol):
     """A norm record as far as the model is concerned."""
 
     @property
-    def culture(self) -> str:
-        """The culture the record speaks of."""
+    def situation(self) -> str:
+        """What is done."""
+        ...
+
+    @property
+    def norm(self) -> str:
+        """How it is seen."""
         ...
 
     @property
@@ -52,6 +62,18 @@ class NormSource(Protocol):
         ...
 
 
+class Claim(NamedTuple):
+    """What a record says, without whose norm it is; records of many cultures share one."""
+
+    situation: str
+    norm: str
+
+    @classmethod
+    def of(cls, hit: Found) -> Claim:
+        """The claim of a found record."""
+        return cls(hit.record.situation, hit.record.norm)
+
+
 def cite(source: NormSource, texts: Sequence[str], cultures: Sequence[Blend | None], k: int) -> list[list[Found]]:
     """Records for every row; a row without a culture gets none."""
     return [
@@ -60,13 +82,70 @@ def cite(source: NormSource, texts: Sequence[str], cultures: Sequence[Blend | No
     ]
 
 
-def evidence_rows(found: Sequence[Sequence[Found]], number_of: dict[str, int], states: Tensor, k: int) -> EvidenceRows:
-    """Index and weight tensors for B rows of found records; weights are scores divided by their sum."""
+def different_claims(found: Iterable[Sequence[Found]]) -> tuple[Claim, ...]:
+    """What the records of all rows say, each claim once, in the order found."""
+    return tuple(dict.fromkeys(Claim.of(hit) for hits in found for hit in hits))
+
+
+def evidence_rows(
+    found: Sequence[Sequence[Found]], claims: Mapping[Claim, int], states: RecordStates, k: int
+) -> EvidenceRows:
+    """Index and weight tensors for B rows of found records; weights are scores divided by their sum.
+
+    Args:
+        found: B rows of at most `k` records.
+        claims: what each of `states` says, to its place.
+        states: of all records that are cited.
+        k: width of the tensors.
+    """
     index = torch.zeros(len(found), k, dtype=torch.int64)
     weight = torch.zeros(len(found), k)
     for row, records in enumerate(found):
         total = sum(hit.score for hit in records)
         for place, hit in enumerate(records):
-            index[row, place] = number_of[hit.record.sentence()]
+            index[row, place] = claims[Claim.of(hit)]
             weight[row, place] = hit.score / total
-    return EvidenceRows(states, index.to(states.device), weight.to(states.device))
+    device = states.norms.device
+    return EvidenceRows(states, index.to(device), weight.to(device))
+
+
+def refuse_norms(sizes: Sizes) -> None:
+    """Raise M30 where a network was trained without norm records: it could not read them."""
+    if not sizes.evidence:
+        raise CalmError(
+            "M30", "this model was trained without norm records and cannot read any.", field="norms",
+            fix="train it again with norms (`norms: bundled`, or a JSONL file), or use it without.",
+        )  # fmt: skip
+
+
+class RecordShelf:
+    """States of the records a model has cited so far; each is encoded once."""
+
+    def __init__(self, network: CalmNetwork, views: Views) -> None:
+        self.network, self.views = network, views
+        self.claims: dict[Claim, int] = {}
+        self.states: RecordStates | None = None
+
+    def evidence(self, found: Sequence[Sequence[Found]], k: int) -> EvidenceRows | None:
+        """Evidence tensors for rows of found records; None where no row has any."""
+        fresh = [claim for claim in different_claims(found) if claim not in self.claims]
+        for start in range(0, len(fresh), RECORDS_AT_ONCE):
+            self._add(fresh[start : start + RECORDS_AT_ONCE])
+        if self.states is None or not any(found):
+            return None
+        return evidence_rows(found, self.claims, self.states, k)
+
+    def _add(self, claims: Sequence[Claim]) -> None:
+        self.network.eval()
+        with torch.inference_mode():
+            new = read_claims(self.network, self.views, claims)
+            self.states = RecordStates(*map(torch.cat, zip(self.states, new, strict=True))) if self.states else new
+        self.claims |= {claim: len(self.claims) + i for i, claim in enumerate(claims)}
+
+
+def read_claims(network: CalmNetwork, views: Views, claims: Sequence[Claim]) -> RecordStates:
+    """States of some claims with the network as it is now; a phrase that several share is encoded once."""
+    phrases = list(dict.fromkeys(part for claim in claims for part in claim))
+    place = {phrase: i for i, phrase in enumerate(phrases)}
+    read = network.views_of(views(phrases))
+    return network.read_records(*(read[[place[claim[part]] for claim in claims]] for part in (0, 1)))

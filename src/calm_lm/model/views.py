@@ -38,10 +38,15 @@ class LiveViews:
 
     def __call__(self, texts: Sequence[str]) -> TextBatch:
         """The views of a batch of texts."""
+        return self.with_spans(texts)[0]
+
+    def with_spans(self, texts: Sequence[str]) -> tuple[TextBatch, Tensor]:
+        """The same with the characters of every token, [U, T, 2] int64, from one pass of the backbone."""
         out = self.lm.hidden_states(texts, [self.layer], max_length=self.max_length)
         sentence = self.encoder.embed(texts) if self.encoder else torch.zeros(len(texts), 0)
         tokens = out.states[0].float()
-        return TextBatch(tokens, out.mask, explicit_tokens(texts, out.spans), sentence.to(tokens.device))
+        views = TextBatch(tokens, out.mask, explicit_tokens(texts, out.spans), sentence.to(tokens.device))
+        return views, out.spans
 
 
 def explicit_tokens(texts: Sequence[str], spans: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calm_lm.errors import CalmError
-from calm_lm.stats.arrays import Ints, as_ids, as_labels, require, require_same
+from calm_lm.stats.arrays import Ints, as_ids, as_labels, require_same, seeded_generator
 from calm_lm.stats.bootstrap import Interval, percentile_interval
 
 
@@ -94,10 +94,8 @@ def shuffled_disagreement(
         seed: of the shuffles, from 0.
         level: of the interval over shuffles, between 0 and 1.
     """
-    require(n >= 1, "n", n, "a whole number from 1")
-    require(seed >= 0, "seed", seed, "a whole number from 0")
+    generator = seeded_generator(n, seed)
     votes = _sort_votes(groups, cultures, labels)
-    generator = np.random.default_rng(seed)
     means = np.empty(n)
     for i in range(n):
         # votes are sorted by post, so a fraction added to the post's place reorders within posts only

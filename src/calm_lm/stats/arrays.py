@@ -27,6 +27,17 @@ def require(condition: bool, field: str, value: object, wanted: str) -> None:
         raise CalmError("S01", f"must be {wanted}.", field=field, value=value, fix=f"give {wanted}.")
 
 
+def seeded_generator(n: int, seed: int, field: str = "n") -> np.random.Generator:
+    """What draws `n` replicates: checked here, so that every resampling refuses the same numbers.
+
+    Raises:
+        CalmError: S01 for no replicate (named `field`), or a seed below 0.
+    """
+    require(n >= 1, field, n, "a whole number from 1")
+    require(seed >= 0, "seed", seed, "a whole number from 0")
+    return np.random.default_rng(seed)
+
+
 def as_floats(values: npt.ArrayLike, field: str, *, ndim: int = 1) -> Floats:
     """`values` as a non-empty float64 array of `ndim` axes.
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calm_lm.errors import CalmError
-from calm_lm.stats.arrays import Floats, Ints, as_floats, as_ids, require, require_same
+from calm_lm.stats.arrays import Floats, Ints, as_floats, as_ids, require, require_same, seeded_generator
 
 Statistic = Callable[[Ints], float]
 """A number computed on the rows whose indices `[M]` are given; indices may repeat, `nan` means not defined."""
@@ -166,7 +166,5 @@ def percentile_interval(replicates: Floats, level: float) -> Interval:
 
 
 def _draw(n_groups: int, n: int, seed: int) -> Iterator[Ints]:
-    require(n >= 1, "n", n, "a whole number from 1")
-    require(seed >= 0, "seed", seed, "a whole number from 0")
-    generator = np.random.default_rng(seed)
+    generator = seeded_generator(n, seed)
     return (generator.integers(n_groups, size=n_groups) for _ in range(n))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calm_lm.errors import CalmError
-from calm_lm.stats.arrays import Bools, Floats, as_floats, as_fractions, as_labels, require, require_same
+from calm_lm.stats.arrays import Bools, Floats, as_floats, as_fractions, require, require_same, seeded_generator
 from calm_lm.stats.distances import shannon_distance
 from calm_lm.stats.shares import option_cells, option_shares
 
@@ -129,20 +129,6 @@ def inequity(scores: Mapping[str, Sequence[float]]) -> Inequity:
     return Inequity(float(np.mean(deviations)), max(deviations), worst)
 
 
-def simpson_diversity(counts: npt.ArrayLike) -> float:
-    """Unbiased Simpson diversity: the chance that two answers drawn without replacement differ.
-
-    1 - sum n (n - 1) / (N (N - 1)); 0 (all alike) to 1 (all different); `nan` for fewer than two answers. Source:
-    Simpson 1949.
-
-    Args:
-        counts: how often each kind of answer was given `[K]`, whole numbers.
-    """
-    n = as_labels(counts, "counts")
-    total = int(n.sum())
-    return 1 - float((n * (n - 1)).sum()) / (total * (total - 1)) if total >= 2 else float("nan")
-
-
 def gini_simpson_rows(shares: npt.ArrayLike) -> Floats:
     """The chance that two people of a row's shares `[N, K]` differ: 1 - sum of squares, 0 to 1 - 1 / K, `[N]`.
 
@@ -201,8 +187,7 @@ def distinct_pairs(model: npt.ArrayLike, people: npt.ArrayLike, *, n: int = 999,
     """
     from scipy.stats import kendalltau, rankdata
 
-    require(n >= 1, "n", n, "a whole number from 1")
-    require(seed >= 0, "seed", seed, "a whole number from 0")
+    generator = seeded_generator(n, seed)
     told, told_in = option_cells(model, "model", "C, I, K")
     lived, lived_in = option_cells(people, "people", "C, I, K")
     require_same("people", lived.shape, "model", told.shape)
@@ -216,7 +201,6 @@ def distinct_pairs(model: npt.ArrayLike, people: npt.ArrayLike, *, n: int = 999,
     square = np.zeros_like(apart[0])
     square[upper] = ranks[0]
     square += square.T
-    generator = np.random.default_rng(seed)
     orders = (generator.permutation(len(square)) for _ in range(n))
     reached = sum(int(square[np.ix_(order, order)][upper] @ ranks[1] >= spearman - 1e-12) for order in orders)
     return DistinctPairs(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from calm_lm.stats.arrays import Floats, as_floats, as_fractions, as_labels, require, require_same
+from calm_lm.stats.arrays import Floats, as_floats, as_fractions, as_labels, require_same, seeded_generator
 from calm_lm.stats.bootstrap import GroupRows, Interval, Statistic, bootstrap_replicates, percentile_interval
 
 _CHUNK = 1 << 22  # signs held at once by the permutation test
@@ -53,18 +53,25 @@ def paired_difference(
         level: between 0 and 1.
 
     Returns:
-        p is twice the smaller share of replicates on one side of zero, with one added to count and number so that it
-        is never 0 (Davison & Hinkley 1997, equation 4.11).
+        p is that of `bootstrap_p`.
     """
     systems = [_as_list(stat_a), _as_list(stat_b)]
     a, b = (bootstrap_replicates(one, groups, n=n, seed=seed, stream=i) for i, one in enumerate(systems))
     replicates = a - b
     interval = percentile_interval(replicates, level)
-    defined = replicates[~np.isnan(replicates)]
-    smaller = min(np.sum(defined <= 0), np.sum(defined >= 0))
     every = np.arange(len(GroupRows.of(groups).order))
     difference = np.mean([one(every) for one in systems[0]]) - np.mean([one(every) for one in systems[1]])
-    return PairedDifference(float(difference), interval, float(min(1.0, 2 * (smaller + 1) / (len(defined) + 1))))
+    return PairedDifference(float(difference), interval, bootstrap_p(replicates[~np.isnan(replicates)]))
+
+
+def bootstrap_p(differences: Floats) -> float:
+    """Two-sided p of "no difference" from replicates of a difference `[n]`, none of them `nan`.
+
+    Twice the smaller share of replicates on one side of zero, with one added to count and number so that it is never
+    0. Source: Davison & Hinkley 1997, equation 4.11.
+    """
+    smaller = min(np.sum(differences <= 0), np.sum(differences >= 0))
+    return float(min(1.0, 2 * (smaller + 1) / (len(differences) + 1)))
 
 
 def mcnemar(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> McNemar:
@@ -98,13 +105,11 @@ def sign_flip_test(differences: npt.ArrayLike, groups: npt.ArrayLike, *, n: int 
         n: random flips; p is never below 1 / (n + 1) (Phipson & Smyth 2010).
         seed: of the flips, from 0.
     """
-    require(n >= 1, "n", n, "a whole number from 1")
-    require(seed >= 0, "seed", seed, "a whole number from 0")
+    generator = seeded_generator(n, seed)
     rows, layout = as_floats(differences, "differences"), GroupRows.of(groups)
     require_same("differences", rows.shape, "groups", layout.order.shape)
     means = np.add.reduceat(rows[layout.order], layout.starts) / layout.counts
     observed = abs(means.sum()) - 1e-12 * np.abs(means).sum()  # the same sum in another order counts as reached
-    generator = np.random.default_rng(seed)
     reached, left = 0, n
     while left:
         now = min(left, max(1, _CHUNK // len(means)))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calm_lm.errors import CalmError
-from calm_lm.stats.arrays import Floats, Ints, as_floats, as_labels, require, require_same
+from calm_lm.stats.arrays import Floats, Ints, as_floats, as_labels, require, require_same, seeded_generator
 from calm_lm.stats.bootstrap import percentile_interval
 from calm_lm.stats.distances import RowDistance
 from calm_lm.stats.shares import option_shares
@@ -101,7 +101,7 @@ def bootstrap_weighted_shares(
             value=len(options),
             fix="leave the cell out, or join it with another.",
         )
-    generator = _generator(draws, seed)
+    generator = seeded_generator(draws, seed, "draws")
     totals = np.empty((draws, n_options))
     for i in range(draws):
         drawn = generator.integers(len(options), size=len(options))
@@ -125,7 +125,7 @@ def resample_shares(shares: npt.ArrayLike, n_effective: float | None, *, draws: 
     """
     rows = option_shares(np.asarray(shares)[None], "shares")
     people = _as_numbers(n_effective, rows)
-    return _redraw(np.repeat(rows, draws, axis=0), np.repeat(people, draws), _generator(draws, seed))
+    return _redraw(np.repeat(rows, draws, axis=0), np.repeat(people, draws), seeded_generator(draws, seed, "draws"))
 
 
 def respondent_interval(
@@ -154,7 +154,7 @@ def respondent_interval(
         CalmError: S31 for an unknown number, S13 when a value is undefined in over 10 % of the replicates.
     """
     rows = option_shares(shares, "shares")
-    people, generator = _as_numbers(n_effective, rows), _generator(n, seed)
+    people, generator = _as_numbers(n_effective, rows), seeded_generator(n, seed, "draws")
     replicates = np.stack([np.atleast_1d(statistic(_redraw(rows, people, generator))) for _ in range(n)])
     ends = [percentile_interval(values, level) for values in replicates.T]
     return ShareIntervals(np.array([one.low for one in ends]), np.array([one.high for one in ends]), level)
@@ -191,7 +191,7 @@ def noise_floor_rows(
     rows = option_shares(shares, "shares")
     first = _as_numbers(n_effective, rows)
     second = first if n_other is None else _as_numbers(n_other, rows)
-    generator = _generator(n, seed)
+    generator = seeded_generator(n, seed, "draws")
     apart = np.stack([distance(_redraw(rows, first, generator), _redraw(rows, second, generator)) for _ in range(n)])
     return NoiseFloor(apart.mean(axis=0), np.quantile(apart, level, axis=0), level)
 
@@ -244,9 +244,3 @@ def _as_weights(weights: npt.ArrayLike) -> Floats:
             fix="give the survey's population weights, or 1 for everybody where it has none.",
         )
     return w
-
-
-def _generator(draws: int, seed: int) -> np.random.Generator:
-    require(draws >= 1, "draws", draws, "a whole number from 1")
-    require(seed >= 0, "seed", seed, "a whole number from 0")
-    return np.random.default_rng(seed)

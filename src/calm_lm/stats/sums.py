@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from calm_lm.stats.arrays import Floats, Ints
 from calm_lm.stats.bootstrap import Interval, percentile_interval
-from calm_lm.stats.paired import PairedDifference
+from calm_lm.stats.paired import PairedDifference, bootstrap_p
 
-Floats = npt.NDArray[np.float64]
 ValueOf = Callable[[Floats], Floats]  # sums [..., K] -> metric [...], nan where undefined
 
 
@@ -39,9 +38,7 @@ def draw(n_groups: int, n_seeds: int, n: int, seed: int) -> Draws:
     return Draws(np.vstack([np.ones((1, n_groups)), groups]), np.vstack([np.full((1, n_seeds), 1 / n_seeds), seeds]))
 
 
-def group_sums(
-    values: Floats, groups: npt.NDArray[np.int64], cultures: npt.NDArray[np.int64], shape: tuple[int, int]
-) -> Floats:
+def group_sums(values: Floats, groups: Ints, cultures: Ints, shape: tuple[int, int]) -> Floats:
     """Sums of row values [S, N, K] per group and culture: [S, G, R, K]; `shape` is (G, R)."""
     n_groups, n_cultures = shape
     flat = groups * n_cultures + cultures
@@ -74,6 +71,4 @@ def difference_of(a: Floats, b: Floats, level: float = 0.95) -> PairedDifference
     """The paired difference of two systems' replicates under the same draws, with a two-sided bootstrap p."""
     gaps = a[1:] - b[1:]
     gaps = gaps[np.isfinite(gaps)]
-    beyond = min((gaps <= 0).sum(), (gaps >= 0).sum())
-    p = min(1.0, 2 * (beyond + 1) / (len(gaps) + 1))
-    return PairedDifference(float(a[0] - b[0]), percentile_interval(gaps, level), float(p))
+    return PairedDifference(float(a[0] - b[0]), percentile_interval(gaps, level), bootstrap_p(gaps))

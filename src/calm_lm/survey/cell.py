@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from calm_lm.culture.ids import check_id
@@ -27,6 +28,19 @@ class Cell:
     def name(self) -> str:
         """`EG`, or `EG, sex=female`."""
         return ", ".join([self.country, *(f"{key}={value}" for key, value in self.groups)])
+
+    @property
+    def profile(self) -> RespondentProfile:
+        """What is known of each of its people: the country and what narrows it.
+
+        Raises:
+            TypeError: for a group that is none of `FIELDS`.
+        """
+        return RespondentProfile(self.country, **dict(self.groups))
+
+    def cut_by(self, fields: Sequence[str]) -> bool:
+        """Whether exactly these fields narrow it; none means everyone."""
+        return [key for key, _ in self.groups] == sorted(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +76,7 @@ class RespondentProfile:
         if self.country is None or any(name not in self.known for name in by):
             return None
         return Cell(self.country, tuple((name, self.known[name]) for name in by))
+
+
+FIELDS = tuple(field.name for field in fields(RespondentProfile) if field.name != "country")
+"""What people of a country may be cut by, and told of in a prompt."""

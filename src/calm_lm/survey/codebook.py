@@ -15,6 +15,7 @@ YAML (`codebook.yaml`), the full form:
     not_asked: {-4: not asked}                      # not counted among the people asked
     groups:                                         # optional: what respondents may be cut by
       sex: {column: SEX, values: {1: male, 2: female}}
+      age: {column: AGE, values: {16..29: 16 to 29, 30..99: 30 and over}}  # codes may be ranges here
     items:
       Q1:
         text: How important is family in your life?
@@ -45,7 +46,7 @@ from calm_lm.culture.ids import check_id
 from calm_lm.errors import CalmError
 from calm_lm.survey.countries import Coding
 from calm_lm.survey.item import Option, SurveyItem
-from calm_lm.survey.reading import read_lines, read_text
+from calm_lm.survey.reading import read_rows, read_text
 
 _CODINGS = ("label", "alpha2", "alpha3", "numeric")
 _TOP = (
@@ -113,7 +114,7 @@ def read_codebook(path: Path, base: Codebook | None = None) -> Codebook:
         base: gives what the file leaves out (columns of country and weight, missing codes, name); a CSV needs one.
 
     Raises:
-        CalmError: F01, V34, V36, V37 for a file that cannot be read, V45 for one that is no codebook, V46 for a wrong
+        CalmError: as `survey.reading` for a file that cannot be read, V45 for one that is no codebook, V46 for a wrong
             entry, V01 to V04 and V25 for an item that is none.
     """
     path = Path(path)
@@ -170,16 +171,14 @@ def codebook_from_yaml(text: str, path: Path, base: Codebook | None = None) -> C
 def _from_csv(path: Path, base: Codebook | None) -> Codebook:
     if base is None:
         raise _no_codebook(path, "is CSV, which does not say where country and weight stand.")
-    header = read_text(path).partition("\n")[0].strip().split(",")
-    optional = [name for name in ("reversed", "topic", "missing", "column") if name in header]
     items: list[SurveyItem] = []
     columns: dict[str, str] = {}
-    for row, cells in read_lines(path, ("id", "text", "options", "scale", *optional)):
-        entry: dict[str, Any] = {name: cells[name] for name in ("text", "scale", *optional) if cells[name].strip()}
+    for row in read_rows(path, ("id", "text", "options", "scale"), optional=("reversed", "topic", "missing", "column")):
+        entry: dict[str, Any] = {name: cell for name, cell in row.cells.items() if name != "id" and cell.strip()}
         for name in ("options", "missing"):
-            if cells.get(name, "").strip():
-                entry[name] = _pairs(path, row, name, cells[name])
-        items.append(_item(path, cells["id"].strip(), entry, base.missing, base.not_asked))
+            if name in entry:
+                entry[name] = _pairs(path, row.number, name, entry[name])
+        items.append(_item(path, row["id"].strip(), entry, base.missing, base.not_asked))
         columns[items[-1].id] = entry.get("column", items[-1].id)
     if not items:
         raise _no_codebook(path, "holds no items.")
@@ -263,8 +262,25 @@ def _groups(path: Path, value: Any) -> dict[str, GroupColumn]:
     for name, entry in (value or {}).items():
         if not isinstance(entry, dict) or set(entry) != {"column", "values"}:
             _wrong(path, f"groups.{name}", entry, "must be {column: NAME, values: {code: name}}.")
-        groups[str(name)] = GroupColumn(str(entry["column"]), _codes(path, f"groups.{name}.values", entry["values"]))
+        values = _unfolded(path, f"groups.{name}.values", entry["values"])
+        groups[str(name)] = GroupColumn(str(entry["column"]), values)
     return groups
+
+
+def _unfolded(path: Path, field_name: str, value: Any) -> dict[str, str]:
+    """Codes with their texts; a code written `16..29` stands for each whole number from 16 to 29."""
+    if not isinstance(value, dict):
+        _wrong(path, field_name, value, "must map codes, or ranges of codes such as 16..29, to names.")
+    pairs: list[tuple[str, Any]] = []
+    for code, text in value.items():
+        match = _RANGE.fullmatch(str(code).strip())
+        low, high = (int(match[1]), int(match[2])) if match else (0, -1)
+        if match and not 0 < high - low < _WIDEST:
+            _wrong(path, field_name, code, f"is no range of 2 to {_WIDEST} codes, the lower end first.")
+        pairs += [(str(each), text) for each in range(low, high + 1)] if match else [(str(code), text)]
+    if len(dict(pairs)) != len(pairs):
+        _wrong(path, field_name, list(value), "holds a code twice.")
+    return _codes(path, field_name, dict(pairs))
 
 
 def _text(path: Path, root: Mapping[str, Any], name: str, default: str | None) -> str:

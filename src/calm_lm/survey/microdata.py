@@ -26,6 +26,9 @@ from calm_lm.survey.instrument import Instrument, Survey
 from calm_lm.survey.item import SurveyItem
 from calm_lm.survey.respondents import UNKNOWN, WRONG, Column, Ints, Mismatches, read_blocks, read_header
 
+NOT_ASKED = "answers of people who were not asked"
+OUTSIDE = "respondents outside of the cells (a group's value is unknown)"
+
 
 class _Part(NamedTuple):
     """Whose answers a sum holds."""
@@ -64,10 +67,15 @@ class _Sums:
 
 
 class Lookup(NamedTuple):
-    """A country that stands in another file: by the value of a column that both have."""
+    """Columns that stand in another file, by the value of a column that both have.
+
+    Attributes:
+        key: the column that both have.
+        columns: by name, from a value of `key` to what stands there; a value that is absent has nothing.
+    """
 
     key: str
-    country: Mapping[str, str]
+    columns: Mapping[str, Mapping[str, str]]
 
 
 def survey_from_microdata(
@@ -84,7 +92,7 @@ def survey_from_microdata(
         path: a CSV file (comma, semicolon or tab) with a header, one respondent a row.
         codebook: what its columns mean.
         by: names among `codebook.groups`; respondents whose value is unknown fall into no cell and are counted.
-        lookup: where the file itself has no country.
+        lookup: where the file itself has no country or no groups.
         notes: for the instrument.
 
     Returns:
@@ -119,6 +127,22 @@ def survey_from_microdata(
     return Survey(instrument, tuple(found), {reason: count for reason, count in left_out.items() if count})
 
 
+def survey_with_cells(
+    path: Path, codebook: Codebook, *, by: Sequence[str], lookup: Lookup | None = None, notes: str = ""
+) -> Survey:
+    """Everyone of each country, and beside them the cells of `by`; without `by` everyone alone.
+
+    Everyone includes the people whose group is not known, so the file is read twice. Arguments and errors as in
+    `survey_from_microdata`; `left_out` counts as there for everyone, and the people outside of the cells.
+    """
+    whole = survey_from_microdata(path, codebook, lookup=lookup, notes=notes)
+    if not by:
+        return whole
+    cells = survey_from_microdata(path, codebook, by=by, lookup=lookup, notes=notes)
+    left_out = {**{why: n for why, n in cells.left_out.items() if why == OUTSIDE}, **whole.left_out}
+    return Survey(whole.instrument, whole.distributions + cells.distributions, left_out)
+
+
 class _Totals(NamedTuple):
     parts: Mapping[_Part, int]
     sums: Mapping[str, _Sums]
@@ -128,10 +152,12 @@ class _Totals(NamedTuple):
 def _read(path: Path, codebook: Codebook, by: Sequence[str], lookup: Lookup | None) -> _Totals:
     wrong, parts, left_out = Mismatches(), dict[_Part, int](), Counter[str]()
     place = lookup.key if lookup else codebook.country
+    elsewhere = lookup.columns if lookup else {}
     header, delimiter = read_header(path, place)
     groups = [codebook.groups[name] for name in by]
     extra = [name for name in (codebook.weight, codebook.wave, codebook.date) if name]
-    wanted = dict.fromkeys([place, *extra, *(group.column for group in groups), *codebook.columns.values()])
+    own = [group.column for group in groups if group.column not in elsewhere]
+    wanted = dict.fromkeys([place, *extra, *own, *codebook.columns.values()])
     for name in wanted:
         if header.count(name) != 1:
             wrong.column(name)
@@ -144,11 +170,11 @@ def _read(path: Path, codebook: Codebook, by: Sequence[str], lookup: Lookup | No
         numbers = range(rows + 2, rows + 2 + block.num_rows)
         rows += block.num_rows
         read = {name: Column.of(block.column(name)) for name in present}
-        if lookup and place in read:
-            read[codebook.country] = read[place].through(lookup.country)
+        if place in read:
+            read |= {name: read[place].through(table) for name, table in elsewhere.items()}
         part = _parts(read, codebook, by, parts, wrong, numbers)
         weight = _weights(read, codebook, wrong, numbers, block.num_rows)
-        left_out["respondents outside of the cells (a group's value is unknown)"] += int((part == UNKNOWN).sum())
+        left_out[OUTSIDE] += int((part == UNKNOWN).sum())
         for item in codebook.items:
             name = codebook.columns[item.id]
             if name in read:
@@ -252,7 +278,7 @@ def _distributions(
         dates.setdefault((part.cell, part.wave), []).append(at)
     for (cell, wave), places in dates.items():
         weight, squares, count = (each[places].sum(axis=0) for each in (sums.weight, sums.squares, sums.count))
-        left_out["answers of people who were not asked"] += int(count[~asked].sum())
+        left_out[NOT_ASKED] += int(count[~asked].sum())
         valid = slice(0, len(item.options))
         if weight[valid].sum() <= 0:
             left_out["items without a valid answer in a cell"] += 1

@@ -1,33 +1,21 @@
-"""Published text files read strictly: CSV rows with their line numbers, JSON, Python literals; never `eval`."""
+"""Published files of surveys read strictly, under this room's error codes: tables, texts, JSON, cells."""
 
 from __future__ import annotations
 
-import ast
-import csv
-import gzip
-import io
 import json
 import math
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from calm_lm.data import tables, text_files
+from calm_lm.data.tables import Row, TableCodes
+from calm_lm.data.text_files import TextCodes, python_literal
 from calm_lm.errors import CalmError
-from calm_lm.files import disk_errors
 
-
-class Line(NamedTuple):
-    """The wanted cells of one row, and its first line counted from 1."""
-
-    row: int
-    cells: dict[str, str]
-
-
-def find_file(folder: Path, *names: str) -> Path | None:
-    """The first of `names` (each also as `.gz`) that is a file in `folder`."""
-    paths = (folder / f"{name}{end}" for name in names for end in ("", ".gz"))
-    return next((path for path in paths if path.is_file()), None)
+_UNREADABLE, _COLUMN, _ROW = "V34", "V36", "V37"
+_TEXT = TextCodes(_UNREADABLE, _UNREADABLE)
+_TABLE = TableCodes(_TEXT, _COLUMN, _ROW, _ROW)
 
 
 def read_text(path: Path) -> str:
@@ -36,14 +24,7 @@ def read_text(path: Path) -> str:
     Raises:
         CalmError: F01 where it cannot be read, V34 where it is no UTF-8 or damaged.
     """
-    with disk_errors(path):
-        data = path.read_bytes()
-    try:
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
-        raise CalmError(
-            "V34", f"is no readable UTF-8 text ({type(error).__name__}).", file=path, fix="get the file again."
-        ) from error
+    return text_files.read_text(path, _TEXT)
 
 
 def read_json(path: Path) -> Any:
@@ -59,31 +40,14 @@ def read_json(path: Path) -> Any:
         raise CalmError("V35", f"is no JSON ({error}).", file=path, fix="get the file again.") from error
 
 
-def read_lines(path: Path, columns: Sequence[str]) -> Iterator[Line]:
+def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> tuple[Row, ...]:
     """The rows of a CSV file (comma), only the wanted columns.
 
     Raises:
-        CalmError: as `read_text`; V36 for a missing column, V37 for a row that is no CSV or too short or long.
+        CalmError: V34 where it is no UTF-8 or damaged; V36 for a missing column, V37 for a row that is no CSV or too
+            short or long; D13, D14, D24, D25 and F01 as `data.tables.read_table`.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    header: list[str] | None = None
-    row = 1
-    try:
-        for cells in reader:
-            if header is None:
-                header = [name.strip() for name in cells]
-                require_columns(path, header, columns)
-            elif cells and len(cells) != len(header):
-                raise csv.Error(f"{len(cells)} cells where the header has {len(header)}")
-            elif cells:
-                yield Line(row, {name: cells[header.index(name)] for name in columns})
-            row = reader.line_num + 1
-    except csv.Error as error:
-        raise CalmError(
-            "V37", f"is malformed CSV ({error}).", file=path, row=row, fix="quote cells that hold commas or quotes."
-        ) from error
-    if header is None:
-        require_columns(path, [], columns)
+    return tables.read_table(path, columns, optional=optional, codes=_TABLE).rows
 
 
 def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
@@ -92,16 +56,7 @@ def require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -
     Raises:
         CalmError: V36 for the first that does not.
     """
-    for name in columns:
-        if header.count(name) != 1:
-            raise CalmError(
-                "V36",
-                "the column is missing." if name not in header else "the column stands there twice.",
-                file=path,
-                row=1,
-                field=name,
-                fix=f"the file needs the columns {', '.join(columns)}, each once.",
-            )
+    tables.require_columns(path, header, columns, _COLUMN)
 
 
 def literal(text: str, *, file: Path, row: int, field: str) -> Any:
@@ -111,8 +66,8 @@ def literal(text: str, *, file: Path, row: int, field: str) -> Any:
         CalmError: V38 for anything else.
     """
     try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        return python_literal(text.strip())
+    except ValueError as error:
         raise CalmError(
             "V38",
             "the cell is no list or table of plain values.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class SurveySource:
         folder: name of its folder under the data folder.
         signs: patterns relative to the folder, any of which tells that the survey lies there.
         load: reads its folder.
+        cut: reads its folder and gives, beside everyone of each country, the cells of the given demographic fields;
+            None where the source holds no respondents.
         obtain: one sentence on how a user gets it.
         bundled: it comes with the package; `load` ignores the folder.
     """
@@ -50,6 +52,7 @@ class SurveySource:
     signs: tuple[str, ...]
     load: Callable[[Path], Survey]
     obtain: str
+    cut: Callable[[Path, tuple[str, ...]], Survey] | None = None
     bundled: bool = False
 
 
@@ -84,15 +87,23 @@ def locate_survey(source: SurveySource, data_dir: Path | None = None) -> Path:
     return require_folder(source, data_dir, Codes("V27", "V28"))
 
 
-def load_survey(name: str, data_dir: Path | None = None) -> Survey:
+def load_survey(name: str, data_dir: Path | None = None, *, by: Sequence[str] = ()) -> Survey:
     """Read a registered survey.
 
     Args:
         name: one of `survey_names()`.
         data_dir: the folder of data sets, or the survey's own folder; None means `CALM_DATA`. `toy` needs none.
+        by: demographic fields (`survey.cell.FIELDS`) whose cells are given beside everyone of each country.
 
     Raises:
-        CalmError: V26, V27, V28, and whatever is wrong with the files.
+        CalmError: V26, V27, V28, V93 for a survey that cannot be cut, and whatever is wrong with the files.
     """
     source = get_survey(name)
-    return source.load(Path() if source.bundled else locate_survey(source, data_dir))
+    if by and source.cut is None:
+        known = [each for each in survey_names() if get_survey(each).cut is not None]
+        raise CalmError(
+            "V93", "holds no respondents, only shares of whole countries, so it cannot be cut into groups.",
+            field="by", value=", ".join(by), fix=f"leave `by` out, or use {' or '.join(known)}.",
+        )  # fmt: skip
+    folder = Path() if source.bundled else locate_survey(source, data_dir)
+    return source.cut(folder, tuple(by)) if by and source.cut is not None else source.load(folder)

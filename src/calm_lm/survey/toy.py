@@ -8,17 +8,23 @@ recover values from answers can be tested against what was planted.
     nominal   shares ~ exp(1.4 * (a*u + b*v) of the option)
 
 with (u, v) the place's position, (a, b) the loading of the item or of the option, and p from 0 to 1 the option's place.
+
+Cut into groups, a place's people stand off its position: women +0.3 and men -0.3 on both dimensions, the young +0.4 and
+the old -0.4 on the first. Everyone is then the mixture of the groups. Few were asked in one place, so that two of its
+groups are too small to be judged.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from calm_lm.errors import CalmError
 from calm_lm.stats.arrays import Floats
 from calm_lm.survey.cell import Cell
 from calm_lm.survey.distribution import ResponseDistribution
@@ -35,6 +41,11 @@ N = 1000  # invented respondents a place and wave
 MISSING = (Option("-1", "Don't know"), Option("-2", "No answer"))
 MISSING_SHARE = 0.04
 WIDTH, STEEPNESS, SHARPNESS = 0.28, 1.6, 1.4
+FEW = {"x-toy-hazel": 200}  # asked there, where groups are told apart
+GROUPS: Mapping[str, Mapping[str, tuple[float, tuple[float, float]]]] = {  # share of the people, and how they stand off
+    "sex": {"female": (0.5, (0.3, 0.3)), "male": (0.5, (-0.3, -0.3))},
+    "age": {"16 to 29": (0.2, (0.4, 0.0)), "30 to 49": (0.4, (0.0, 0.0)), "50 and over": (0.4, (-0.4, 0.0))},
+}
 
 
 def toy_positions(wave: str, seed: int = SEED) -> Mapping[str, Floats]:
@@ -64,25 +75,69 @@ def toy_shares(item: ToyItem, position: Floats) -> Floats:
 
 def toy_survey(seed: int = SEED) -> Survey:
     """The synthetic survey; the same seed gives the same."""
-    items = {each.id: _item(each) for each in ITEMS}
     found = [
-        ResponseDistribution(
-            item=each.id,
-            cell=Cell(place),
-            shares=tuple(toy_shares(each, position).tolist()),
-            missing_share=MISSING_SHARE,
-            n=N,
-            n_effective=float(N),
-            weighted=False,
-            wave=wave,
-            date=date,
-        )
-        for wave, date in WAVES.items()
+        _answers(each, Cell(place), toy_shares(each, position), N, wave)
+        for wave in WAVES
         for place, position in toy_positions(wave, seed).items()
         for each in ITEMS
     ]
-    instrument = Instrument.of(
-        items.values(),
+    return Survey(_instrument(), tuple(found))
+
+
+def toy_groups(by: Sequence[str], seed: int = SEED) -> Survey:
+    """The synthetic survey with the cells of some groups beside everyone of each place.
+
+    Args:
+        by: names among `GROUPS`.
+        seed: of the synthetic world.
+
+    Raises:
+        CalmError: V94 for another name.
+    """
+    for name in by:
+        if name not in GROUPS:
+            fix = f"use {' or '.join(GROUPS)}."
+            raise CalmError("V94", "is no group of the synthetic survey.", field="by", value=name, fix=fix)
+    found: list[ResponseDistribution] = []
+    for wave in WAVES:
+        for place, position in toy_positions(wave, seed).items():
+            asked = FEW.get(place, N)
+            for each in ITEMS:
+                shares: dict[Cell, Floats] = {}
+                sizes: dict[Cell, float] = {}
+                for values in product(*GROUPS.values()):
+                    told = dict(zip(GROUPS, values, strict=True))
+                    parts = [GROUPS[name][value] for name, value in told.items()]
+                    size = float(np.prod([share for share, _ in parts]))
+                    answers = size * toy_shares(each, position + np.sum([step for _, step in parts], axis=0))
+                    # everyone first; without `by` both are the same cell
+                    for cell in dict.fromkeys((Cell(place), Cell(place, tuple((name, told[name]) for name in by)))):
+                        shares[cell] = shares.get(cell, 0.0) + answers
+                        sizes[cell] = sizes.get(cell, 0.0) + size
+                found += [
+                    _answers(each, cell, sums / sizes[cell], round(asked * sizes[cell]), wave)
+                    for cell, sums in shares.items()
+                ]
+    return Survey(_instrument(), tuple(found))
+
+
+def _answers(item: ToyItem, cell: Cell, shares: Floats, n: int, wave: str) -> ResponseDistribution:
+    return ResponseDistribution(
+        item=item.id,
+        cell=cell,
+        shares=tuple(shares.tolist()),
+        missing_share=MISSING_SHARE,
+        n=n,
+        n_effective=float(n),
+        weighted=False,
+        wave=wave,
+        date=WAVES[wave],
+    )
+
+
+def _instrument() -> Instrument:
+    return Instrument.of(
+        (_item(each) for each in ITEMS),
         name="toy",
         title=SOURCE.title,
         licence=SOURCE.licence,
@@ -90,7 +145,6 @@ def toy_survey(seed: int = SEED) -> Survey:
         languages=("en", "es", "fr"),
         notes="Synthetic: invented answers of invented places. Some items have Spanish and French texts.",
     )
-    return Survey(instrument, tuple(found))
 
 
 class ToyMicrodata(NamedTuple):
@@ -201,6 +255,11 @@ def load(folder: Path) -> Survey:
     return toy_survey()
 
 
+def cut(folder: Path, by: tuple[str, ...]) -> Survey:
+    """The synthetic survey with groups; the folder is not used."""
+    return toy_groups(by)
+
+
 SOURCE = SurveySource(
     name="toy",
     title="Toy survey (synthetic)",
@@ -210,6 +269,7 @@ SOURCE = SurveySource(
     folder="",
     signs=(),
     load=load,
+    cut=cut,
     obtain="it comes with the package.",
     bundled=True,
 )

@@ -1,40 +1,66 @@
-"""Evidence for training rows: found once before the run, encoded anew with the current weights at each step."""
+"""Evidence for the rows of a split: found once, read anew with the current weights at each step of training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 from torch import Tensor
 
-from calm_lm.culture.blend import Blend
-from calm_lm.data.example import Example
-from calm_lm.model.batch import reading
 from calm_lm.model.calm import EVIDENCE, CalmModel
-from calm_lm.model.loop import EvidenceRows
-from calm_lm.model.norms import NormSource, cite, evidence_rows
+from calm_lm.model.evidence import EvidenceRows
+from calm_lm.model.norms import NormSource, cite, different_claims, evidence_rows, read_claims, refuse_norms
 from calm_lm.model.views import Views
+from calm_lm.training.material import Rows
+from calm_lm.training.sampler import PairedRows
+
+LENT = 0.4  # share of training rows that reflect on the evidence of another reader
+DROPPED = 0.2  # share that reflect on none
+NOTHING = -1
+STREAM = 11  # keeps this draw apart from the sampler's, which has the same seed
 
 
 class Grounds:
-    """Norm records that speak to each row of one split."""
+    """Norm records that speak to each row of one split.
 
-    def __init__(self, source: NormSource, examples: Sequence[Example], model: CalmModel) -> None:
-        self.found = cite(source, [e.text for e in examples], [e.reader for e in examples], EVIDENCE)
-        records = {hit.record.sentence(): hit.record.culture for hits in self.found for hit in hits}
-        self.sentences = list(records)
-        self.number = {sentence: i for i, sentence in enumerate(self.sentences)}
-        known = model.manifest.readers
-        self.readers = model.reader_weights([Blend.of(c) if c in known else None for c in records.values()])
+    Args:
+        source: where they are searched.
+        rows: the split.
+        model: knows the readers.
+        readers: [N, n_readers], in place of the rows' own (controls).
 
-    def evidence(self, rows: Tensor, model: CalmModel, views: Views, temperature: float) -> EvidenceRows | None:
-        """Evidence of some rows; records they cite are encoded with the network as it is now."""
-        found = [self.found[row] for row in rows.tolist()]
-        needed = sorted({self.number[hit.record.sentence()] for hits in found for hit in hits})
-        if not needed:
+    Raises:
+        CalmError: M30 for a model that was trained without norm records.
+    """
+
+    def __init__(self, source: NormSource, rows: Rows, model: CalmModel, readers: Tensor | None = None) -> None:
+        refuse_norms(model.manifest.sizes)
+        cultures = model.blends(rows.readers if readers is None else readers)
+        self.found = cite(source, [example.text for example in rows.examples], cultures, EVIDENCE)
+        self.phrases = tuple(dict.fromkeys(part for claim in different_claims(self.found) for part in claim))
+        self.telling = torch.tensor([bool(hits) for hits in self.found]) & (rows.known > 0)
+
+    def evidence(self, rows: Tensor, model: CalmModel, views: Views) -> EvidenceRows | None:
+        """Evidence of some rows [B], `NOTHING` for no evidence; records are read with the network as it is now."""
+        found = [self.found[row] if row != NOTHING else [] for row in rows.tolist()]
+        claims = different_claims(found)
+        if not claims:
             return None
-        local = {self.sentences[number]: i for i, number in enumerate(needed)}
-        texts = views([self.sentences[number] for number in needed])
-        place = texts.tokens.device
-        records = reading(texts, self.readers[needed].to(place), torch.arange(len(needed), device=place))
-        return evidence_rows(found, local, model.network.encode(records, temperature).state, EVIDENCE)
+        places = {claim: i for i, claim in enumerate(claims)}
+        return evidence_rows(found, places, read_claims(model.network, views, claims), EVIDENCE)
+
+    def lend(self, drawn: PairedRows, seed: int, step: int) -> Tensor:
+        """For each row of a batch, the row whose evidence and target its reflection gets, or `NOTHING`. [B] int64.
+
+        Some rows get those of another reader of the same text, as if their culture had come to hold that norm. In
+        the training data a norm and its culture always go together; only a lent one tells the second answer to go by
+        what is cited, also against what the model knows of the reader. Others get none, so that reflection without
+        evidence is learned too. Ours.
+        """
+        rng = np.random.default_rng((seed, STREAM, step))
+        lent: list[Tensor] = []
+        for rows in torch.split(drawn.rows, list(drawn.lengths)):
+            others = rows[torch.from_numpy(rng.permutation(len(rows)))]
+            chance = torch.from_numpy(rng.random(len(rows)))
+            cited = torch.where((chance < LENT) & self.telling[others], others, rows)
+            lent.append(cited.masked_fill(chance >= 1 - DROPPED, NOTHING))
+        return torch.cat(lent)

@@ -98,9 +98,17 @@ def task_loss(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def objective(
-    out: TrainingPass, targets: Targets, config: TrainConfig, phase: Phase, temperature: float
+    out: TrainingPass,
+    targets: Targets,
+    config: TrainConfig,
+    phase: Phase,
+    temperature: float,
+    reflected: Targets | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum over the rows of a whole batch, and every term unweighted by name."""
+    """The weighted sum over the rows of a whole batch, and every term unweighted by name.
+
+    `reflected` is what second answers should say where evidence was lent; None where it is the same.
+    """
     weights = config.weights
     experts = expert_losses(out.probabilities, out.chosen)
     terms: dict[str, Tensor] = {
@@ -114,8 +122,9 @@ def objective(
     if phase.task:
         terms["task"] = task_loss(out.draft, targets)
     if phase.reflect and out.second is not None and out.calibrated is not None:
-        right = out.draft.argmax(-1) == targets.shares.argmax(-1)
-        terms["reflect"] = reflection_loss(out.second, targets.shares, right, out.state, out.calibrated, targets.counts)
+        wanted = targets if reflected is None else reflected
+        right = out.draft.argmax(-1) == wanted.shares.argmax(-1)
+        terms["reflect"] = reflection_loss(out.second, wanted.shares, right, out.state, out.calibrated, wanted.counts)
     scale = {name: getattr(weights, name.partition("_")[0]) for name in terms}
     total = torch.stack([terms[name] * scale[name] for name in terms if scale[name]]).sum()
     return total, terms

@@ -68,8 +68,13 @@ def cached_views(config: RunConfig, pretrained: Pretrained) -> CachedViews:
     return CachedViews(pretrained.lm, pretrained.encoder, layer, backbone.max_length, folder)
 
 
-def new_model(config: RunConfig, dataset: Dataset, vocabulary: Vocabulary, pretrained: Pretrained) -> CalmModel:
-    """A model before its first step; randomness comes from torch's global generator."""
+def new_model(
+    config: RunConfig, dataset: Dataset, vocabulary: Vocabulary, pretrained: Pretrained, *, evidence: bool
+) -> CalmModel:
+    """A model before its first step, with or without a part that reads norm records.
+
+    Randomness comes from torch's global generator.
+    """
     lm, encoder = pretrained.lm, pretrained.encoder
     sizes = Sizes(
         d_model=lm.d_model,
@@ -77,6 +82,7 @@ def new_model(config: RunConfig, dataset: Dataset, vocabulary: Vocabulary, pretr
         n_labels=len(vocabulary.labels),
         n_readers=len(vocabulary.readers),
         n_cultures=len(vocabulary.cultures),
+        evidence=evidence,
     )
     backbone, sentence = weights_of(lm, encoder)
     provenance = Provenance(
@@ -120,10 +126,10 @@ def fit_model(
     if dataset.splits.get("valid"):
         valid = build_rows(dataset, "valid", vocabulary, target=config.train.target)
     torch.manual_seed(seed)
-    model = new_model(config, dataset, vocabulary, pretrained)
+    model = new_model(config, dataset, vocabulary, pretrained, evidence=norms is not None)
     model.norms = norms
-    grounds = [Grounds(norms, rows.examples, model) if norms and rows else None for rows in (train, valid)]
-    wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.sentences)]
+    grounds = [Grounds(norms, rows, model) if norms and rows else None for rows in (train, valid)]
+    wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.phrases)]
     with processes.main_first():  # one process reads the texts, the others find their states on the disk
         views = cached_views(config, pretrained)
         views.prepare(wanted, progress)

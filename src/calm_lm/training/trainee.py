@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from calm_lm.model.batch import TextBatch
 from calm_lm.model.calm import CalmModel
-from calm_lm.model.loop import EncodedPrompts, EvidenceRows, StatesOf, reflect
+from calm_lm.model.evidence import EvidenceRows
+from calm_lm.model.loop import EncodedPrompts, StatesOf, reflect
 from calm_lm.training.objective import TrainingPass
 
 

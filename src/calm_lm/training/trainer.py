@@ -28,7 +28,7 @@ from calm_lm.training.checkpoint import (
     save_checkpoint,
 )
 from calm_lm.training.config import TrainConfig
-from calm_lm.training.grounds import Grounds
+from calm_lm.training.grounds import NOTHING, Grounds
 from calm_lm.training.interruption import Interruption
 from calm_lm.training.material import CachedViews, Rows
 from calm_lm.training.metrics_log import WALL_CLOCK, MetricsLog
@@ -153,9 +153,14 @@ class Trainer:
         set_learning_rate(self.optimizer, learning_rate_share(step, self.total, self.config.warmup))
         drawn = self.lesson.sampler.draw(step)
         phase = phase_of(step, self.total, self.config)
-        out = self._forward(drawn, step, reflecting=phase.reflect)
+        grounds = self.lesson.train_grounds
+        lent = drawn.rows if grounds is None else grounds.lend(drawn, self.lesson.sampler.seed, step)
+        out = self._forward(drawn, lent, step, reflecting=phase.reflect)
         temperature = self.model.manifest.model.contrast_temperature
-        loss, terms = objective(out, self._targets(drawn, out), self.config, phase, temperature)
+        targets = self._targets(drawn, out)
+        loss, terms = objective(
+            out, targets, self.config, phase, temperature, self._reflected(targets, drawn.rows, lent)
+        )
         if not bool(torch.isfinite(loss)):
             raise CalmError(
                 "T04",
@@ -175,7 +180,7 @@ class Trainer:
         record = {name: float(value.detach()) for name, value in {"loss": loss, **terms}.items()}
         return record | self._load(out) | {"gradient": float(norm), WALL_CLOCK: time.perf_counter() - started}
 
-    def _forward(self, drawn: PairedRows, step: int, *, reflecting: bool) -> TrainingPass:
+    def _forward(self, drawn: PairedRows, lent: Tensor, step: int, *, reflecting: bool) -> TrainingPass:
         """Compute this process's rows and join them with those of the others."""
         rows, model = self.lesson.train, self.model
         config = model.manifest.model
@@ -186,7 +191,8 @@ class Trainer:
         texts = self.lesson.views([rows.texts[i] for i in numbers.tolist()])
         evidence = None
         if reflecting and self.lesson.train_grounds is not None:
-            evidence = self.lesson.train_grounds.evidence(own, model, self.lesson.views, temperature)
+            cited = torch.split(lent, sizes)[self.processes.rank]
+            evidence = self.lesson.train_grounds.evidence(cited, model, self.lesson.views)
         readers = rows.readers[own]
         out: TrainingPass = self.wrapped(texts, readers, text_of, temperature, evidence, 1 if reflecting else 0)
         given = {name: part for name, part in out._asdict().items() if part is not None}
@@ -200,6 +206,12 @@ class Trainer:
         if self.model.manifest.contrast == "reader" and out.dropped is not None:
             return without_dropped(targets, out.dropped.to(targets.culture.device))
         return targets
+
+    def _reflected(self, targets: Targets, own: Tensor, lent: Tensor) -> Targets:
+        """What second answers should say: the targets of the rows whose evidence they were given, else their own."""
+        rows, device = self.lesson.train, targets.shares.device
+        at = torch.where(lent == NOTHING, own, lent)
+        return targets._replace(shares=rows.shares[at].to(device), counts=rows.known[at].to(device))
 
     def _load(self, out: TrainingPass) -> dict[str, float]:
         """How evenly experts are used, 1 is even.

@@ -42,7 +42,7 @@ def answer_rows(
         numbers, text_of = torch.unique(rows.text_of[at], return_inverse=True)
         texts = views([rows.texts[i] for i in numbers.tolist()])
         with torch.inference_mode():
-            evidence = grounds.evidence(at, model, views, model.manifest.model.gumbel_end) if grounds else None
+            evidence = grounds.evidence(at, model, views) if grounds else None
         encoding, answer = model.answer(texts, weights[at], text_of, evidence)
         revised = _decided(answer.logits) != _decided(answer.draft)
         with torch.inference_mode():

@@ -6,9 +6,7 @@ annotators. An English question that a place's table lacks is taken from its ann
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +15,7 @@ from calm_lm.data.benchmarks.registry import Benchmark
 from calm_lm.data.benchmarks.rows import Rows
 from calm_lm.data.sources.blend import PLACES
 from calm_lm.data.tables import find, read_table
+from calm_lm.data.text_files import unpack
 from calm_lm.errors import CalmError
 from calm_lm.files import disk_errors
 
@@ -103,8 +102,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     with disk_errors(path):
         data = path.read_bytes()
     try:
-        loaded = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+        loaded = json.loads(unpack(path, data))
+    except (ValueError, RecursionError) as error:
         _damaged(path, str(error), None)
     if not isinstance(loaded, dict):
         _damaged(path, "no object", None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from calm_lm.data.benchmarks.registry import Benchmark
-from calm_lm.data.benchmarks.rows import Rows, SentencePair, require_rows
-from calm_lm.data.tables import Row, find, read_table
+from calm_lm.data.benchmarks.rows import Rows, SentencePair, read_benchmark
+from calm_lm.data.tables import Row
 from calm_lm.errors import CalmError
 
 KINDS = (
@@ -22,9 +22,8 @@ def load(folder: Path) -> Rows[SentencePair]:
     Raises:
         CalmError: D08 for a pair of one sentence, D10 to D25 and E52 for a malformed file.
     """
-    path = find(folder, _FILE, f"data/{_FILE}") or folder / _FILE
-    table = read_table(path, ("sent_more", "sent_less", "stereo_antistereo", "bias_type"), secret=True)
-    require_rows(path, len(table.rows))
+    columns = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
+    table = read_benchmark(folder, (_FILE, f"data/{_FILE}"), columns, secret=True)
     return Rows(SentencePair, tuple(_pair(row) for row in table.rows))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from calm_lm.culture.blend import Blend
 from calm_lm.data.benchmarks.places import place_of
 from calm_lm.data.benchmarks.registry import Benchmark
-from calm_lm.data.benchmarks.rows import ChoiceQuestion, Rows, require_rows, unique_id
+from calm_lm.data.benchmarks.rows import ChoiceQuestion, Rows, read_benchmark, unique_id
 from calm_lm.data.example import Dataset, Example
-from calm_lm.data.tables import Row, Table, find, read_table
+from calm_lm.data.tables import Row, Table
 from calm_lm.errors import CalmError
 
 LABELS = ("false", "true")
@@ -91,11 +91,7 @@ def _statement(row: Row) -> Example:
 
 
 def _read(folder: Path, part: str, columns: tuple[str, ...]) -> Table:
-    names = [f"CulturalBench-{part}.{end}" for end in ("csv", "jsonl", "parquet")]
-    path = find(folder, *names) or folder / names[0]
-    table = read_table(path, columns)
-    require_rows(path, len(table.rows))
-    return table
+    return read_benchmark(folder, [f"CulturalBench-{part}.{end}" for end in ("csv", "jsonl", "parquet")], columns)
 
 
 def _benchmark(part: str) -> Benchmark:

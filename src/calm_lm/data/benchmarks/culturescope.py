@@ -8,17 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from calm_lm.data.benchmarks.registry import Benchmark
-from calm_lm.data.benchmarks.rows import ChoiceQuestion, Rows, require_rows
-from calm_lm.data.sources.blend import CITATION, LICENCE, PLACES, SOURCE
-from calm_lm.data.tables import Row, find, read_table
-from calm_lm.errors import CalmError
-
-LEVELS = ("high", "mid", "low")
-_FILE = "blend_resource/blend_resource_based.csv"
-_CHOICES = "region_choices_list"
-_COLUMNS = (
-    "ID", "target_country", "target_region", "prompt", _CHOICES, "region_choice_countries_list", "region_answer",
-)  # fmt: skip
+from calm_lm.data.benchmarks.rows import ChoiceQuestion, Rows, read_benchmark
+from calm_lm.data.sources.blend import CITATION, COLUMNS, FILE, LICENCE, SOURCE, read_asked
+from calm_lm.data.tables import Row
 
 
 def load(folder: Path) -> Rows[ChoiceQuestion]:
@@ -30,9 +22,7 @@ def load(folder: Path) -> Rows[ChoiceQuestion]:
         CalmError: D06 for an answer that is not the option of the place asked about, D10 to D25 and E52 for a
             malformed file.
     """
-    path = find(folder, _FILE, Path(_FILE).name) or folder / _FILE
-    table = read_table(path, _COLUMNS)
-    require_rows(path, len(table.rows))
+    table = read_benchmark(folder, (FILE, Path(FILE).name), COLUMNS)
     questions = [_question(row) for row in table.rows]
     kept = tuple(each for each in questions if _can_be_judged(each.options))
     left_out = len(questions) - len(kept)
@@ -40,23 +30,15 @@ def load(folder: Path) -> Rows[ChoiceQuestion]:
 
 
 def _question(row: Row) -> ChoiceQuestion:
-    options, owners = row.strings(_CHOICES), row.strings("region_choice_countries_list")
-    answer = row.choice("region_answer", {str(at): at for at in range(len(options))})
-    place = row.choice("target_country", PLACES)
-    if len(owners) != len(options) or PLACES.get(owners[answer]) != place:
-        raise CalmError(
-            "D06", "the answer is not the option of the place asked about.",
-            fix="take the file as its authors published it.", **row.place("region_choice_countries_list"),
-        )  # fmt: skip
-    level = row.choice("target_region", {level: level for level in LEVELS})
+    asked = read_asked(row, "D06")
     return ChoiceQuestion(
         id=str(row.number),
-        group=row.text("ID"),
-        text=row.text("prompt").strip(),
-        options=tuple(option.strip() for option in options),
-        answer=answer,
-        place=place,
-        tags=(("resource", level),),
+        group=asked.question,
+        text=asked.prompt,
+        options=asked.options,
+        answer=asked.answer,
+        place=asked.place,
+        tags=(("resource", asked.resource),),
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from calm_lm.data.benchmarks.places import place_of
 from calm_lm.data.benchmarks.registry import Benchmark
-from calm_lm.data.benchmarks.rows import Rows, Story, require_rows
-from calm_lm.data.tables import Row, find, read_table
+from calm_lm.data.benchmarks.rows import Rows, Story, read_benchmark
+from calm_lm.data.tables import Row
 
 LABELS = ("yes", "no", "neutral")
 _NAMES = ("normad.jsonl", "normad.csv", "normad_etiquette_final_data.csv")
@@ -24,9 +24,7 @@ def load(folder: Path) -> Rows[Story]:
     Raises:
         CalmError: D10 to D25 and E52 for a malformed file.
     """
-    path = find(folder, *_NAMES) or folder / _NAMES[0]
-    table = read_table(path, ("ID", "Country", "Value", "Rule-of-Thumb", "Story", "Gold Label"))
-    require_rows(path, len(table.rows))
+    table = read_benchmark(folder, _NAMES, ("ID", "Country", "Value", "Rule-of-Thumb", "Story", "Gold Label"))
     return Rows(Story, tuple(_story(row) for row in table.rows))
 
 

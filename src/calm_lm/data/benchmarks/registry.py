@@ -25,6 +25,7 @@ _MODULES = {
     "culturalbench-hard": ("culturalbench", "HARD"),
     "culturescope-blend-mcq": ("culturescope", "BENCHMARK"),
     "genil": ("genil", "BENCHMARK"),
+    "genil-languages": ("genil", "LANGUAGES"),
     "kobbq": ("kobbq", "BENCHMARK"),
     "normad": ("normad", "BENCHMARK"),
     "seegull": ("seegull", "BENCHMARK"),

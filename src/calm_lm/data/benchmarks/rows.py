@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from calm_lm.data.tables import Row
+from calm_lm.data.tables import Row, Table, find, read_table
 from calm_lm.errors import CalmError
 
 
@@ -115,6 +115,24 @@ def unique_id(row: Row, field: str, seen: set[str]) -> str:
         raise CalmError("D09", "the id stands there twice.", fix="keep one of the rows.", **row.place(field))
     seen.add(name)
     return name
+
+
+def read_benchmark(folder: Path, names: Sequence[str], columns: Sequence[str], *, secret: bool = False) -> Table:
+    """The first of `names` (each also as `.gz`) that lies in a folder, with at least one row.
+
+    Args:
+        folder: of the benchmark.
+        names: relative to it; where none is there, the error names the first.
+        columns: that are read.
+        secret: leave cells out of error messages.
+
+    Raises:
+        CalmError: E52 for a file without rows, D13 to D25 for an unreadable one.
+    """
+    path = find(folder, *names) or folder / names[0]
+    table = read_table(path, columns, secret=secret)
+    require_rows(path, len(table.rows))
+    return table
 
 
 def require_rows(path: Path, found: int) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from calm_lm.culture.blend import Blend
 from calm_lm.data.benchmarks.places import place_of
 from calm_lm.data.benchmarks.registry import Benchmark
-from calm_lm.data.benchmarks.rows import require_rows
+from calm_lm.data.benchmarks.rows import read_benchmark
 from calm_lm.data.example import Dataset, Example
-from calm_lm.data.tables import Row, find, read_table
+from calm_lm.data.tables import Row
 from calm_lm.errors import CalmError
 
 SIDES = {"x-in-region": "region", "x-north-america": "NA"}
@@ -43,9 +43,7 @@ def load(folder: Path) -> Dataset:
     Raises:
         CalmError: D05 for a vote that is no count, D10 to D25 and E52 for a malformed file.
     """
-    path = find(folder, _FILE, f"dataset/{_FILE}") or folder / _FILE
-    table = read_table(path, ("identity", "attribute", *_VOTES), secret=True)
-    require_rows(path, len(table.rows))
+    table = read_benchmark(folder, (_FILE, f"dataset/{_FILE}"), ("identity", "attribute", *_VOTES), secret=True)
     rows = [example for row in table.rows for example in _examples(row)]
     unsure, tied = len(SIDES) * len(table.rows) - len(rows), sum(example.label is None for example in rows)
     return Dataset(

@@ -46,9 +46,10 @@ CITATION = (
     "Languages. NeurIPS 2024. Multiple choice: Yu, Jeong, Pawar and others. Entangled in Representations. 2025."
 )
 
-RESOURCE_SLICES = tuple(Slice(f"{level} resources", "resource", (level,)) for level in ("high", "mid", "low"))
-_FILE = "blend_resource/blend_resource_based.csv"
-_COLUMNS = (
+_LEVELS = ("high", "mid", "low")
+RESOURCE_SLICES = tuple(Slice(f"{level} resources", "resource", (level,)) for level in _LEVELS)
+FILE = "blend_resource/blend_resource_based.csv"
+COLUMNS = (
     "ID",
     "target_country",
     "target_region",
@@ -59,6 +60,17 @@ _COLUMNS = (
 )
 _TOPICS = "questions/US_questions.csv"
 _PLACE = PLACES | {name.replace(" ", "_"): place for name, place in PLACES.items()}
+
+
+class Asked(NamedTuple):
+    """A question about a place as a row gives it: its options, and which of them is the place's own answer."""
+
+    question: str
+    place: str
+    prompt: str
+    options: tuple[str, ...]
+    answer: int
+    resource: str
 
 
 class Statement(NamedTuple):
@@ -79,10 +91,10 @@ def load(folder: Path) -> Dataset:
     Raises:
         CalmError: D33 without the file, D34 for an answer that is none of the options, D10 to D25 for a malformed file.
     """
-    path = find(folder, _FILE, Path(_FILE).name)
+    path = find(folder, FILE, Path(FILE).name)
     if path is None:
         raise CalmError("D33", "holds no BLEnD multiple-choice file.", file=folder, fix=SOURCE.obtain)
-    table = read_table(path, _COLUMNS)
+    table = read_table(path, COLUMNS)
     topics, topic_file = _read_topics(folder)
     notes = ["a SUBSTITUTE for CultureAtlas: its scores never stand in one column with that set's."]
     statements = _once([s for row in table.rows for s in _statements(row)], notes)
@@ -106,25 +118,46 @@ def load(folder: Path) -> Dataset:
 
 
 def _statements(row: Row) -> list[Statement]:
+    asked = read_asked(row, "D34")
+    question, place = asked.question, asked.place
+    return [
+        Statement(
+            question,
+            place,
+            asked.prompt,
+            option,
+            at == asked.answer,
+            asked.resource,
+            f"{question}/{place}/{row.number}.{at}",
+        )
+        for at, option in enumerate(asked.options)
+    ]
+
+
+def read_asked(row: Row, code: str) -> Asked:
+    """The question of a row.
+
+    Args:
+        row: with the cells of `COLUMNS`.
+        code: of the error for an answer that is not the option of the place asked about.
+
+    Raises:
+        CalmError: `code`, and D10 to D12 for a cell.
+    """
     options = row.strings("region_choices_list")
-    places = row.strings("region_choice_countries_list")
+    owners = row.strings("region_choice_countries_list")
     answer = row.choice("region_answer", {str(at): at for at in range(len(options))})
     place = row.choice("target_country", _PLACE)
-    if len(places) != len(options) or _PLACE.get(places[answer]) != place:
+    if len(owners) != len(options) or _PLACE.get(owners[answer]) != place:
         raise CalmError(
-            "D34",
+            code,
             "the answer of the row is not the option of the place asked about.",
             fix="take the file as its authors published it.",
             **row.place("region_choice_countries_list"),
         )
-    resource = row.choice("target_region", {level: level for level in ("high", "mid", "low")})
-    question, prompt = row.text("ID"), row.text("prompt").strip()
-    return [
-        Statement(
-            question, place, prompt, option.strip(), at == answer, resource, f"{question}/{place}/{row.number}.{at}"
-        )
-        for at, option in enumerate(options)
-    ]
+    resource = row.choice("target_region", {level: level for level in _LEVELS})
+    stripped = tuple(option.strip() for option in options)
+    return Asked(row.text("ID"), place, row.text("prompt").strip(), stripped, answer, resource)
 
 
 def _once(statements: list[Statement], notes: list[str]) -> list[Statement]:
@@ -175,15 +208,15 @@ SOURCE = Source(
     offensive=False,
     contrast="about",
     folder="culturescope-blend-mcq",
-    signs=(f"{_FILE}*", f"{Path(_FILE).name}*"),
+    signs=(f"{FILE}*", f"{Path(FILE).name}*"),
     load=load,
     obtain="run `calm data get blend`, or take blend_resource_based.csv from the repository copenlu/CultureScope.",
     address=Download(
         (
             RemoteFile(
-                _FILE,
+                FILE,
                 "https://raw.githubusercontent.com/copenlu/CultureScope/f6afe57b4c31d7d4cbb6be847a10a1405493b2c1/"
-                f"Data/mcq_hard-negatives/{_FILE}",
+                f"Data/mcq_hard-negatives/{FILE}",
                 "3344f9f613410124e56b92513c86b7e41bfebb53f607e9794c5b39f70d2ecf17",
                 1960926,
             ),

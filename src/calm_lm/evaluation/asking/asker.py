@@ -1,13 +1,23 @@
-"""Puts questions to a model, in pieces that are kept as they are answered: a run that was killed asks none twice."""
+"""Puts questions to a model, in pieces that are kept as they are answered: a run that was killed asks none twice.
+
+A question in a language that is routed goes to the model named for it, and is kept as that model's answer.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from calm_lm.errors import UnavailableError
+from calm_lm.evaluation.asking.classifier import Classifier, Reading, ReadingAnswer
+from calm_lm.evaluation.asking.embedder import Embedder, Embedding
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Cost, Likelihood, Open, OpenAnswer
+from calm_lm.evaluation.asking.speakers import Speakers
 from calm_lm.lm.answer_cache import AnswerCache, make_key
+from calm_lm.stats.arrays import Floats
 
 if TYPE_CHECKING:  # it loads torch, which asking itself does not need
     from calm_lm.evaluation.asking.subject import Subject
@@ -16,8 +26,8 @@ Progress = Callable[[str, int, int], None]
 FORM = 1  # of what is stored; another number leaves older answers alone
 AT_ONCE = 96  # questions between two writes to the cache: about half a minute of the embedded model
 
-Q = TypeVar("Q", Choice, Open, str)
-A = TypeVar("A", ChoiceAnswer, OpenAnswer, Likelihood)
+Q = TypeVar("Q", Choice, Open, str, Reading)
+A = TypeVar("A", ChoiceAnswer, OpenAnswer, Likelihood, ReadingAnswer, Embedding)
 
 
 class Asker:
@@ -27,29 +37,100 @@ class Asker:
         subject: the model under test.
         cache: where answers are kept; None keeps none.
         progress: told what is asked, how many are done and of how many.
+        routed: models that answer instead, by primary language subtag.
 
     Attributes:
+        speakers: who is asked in which language.
         cost: what asking has come to.
     """
 
-    def __init__(self, subject: Subject, cache: AnswerCache | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        cache: AnswerCache | None,
+        progress: Progress,
+        routed: Mapping[str, Subject] | None = None,
+    ) -> None:
         self.subject, self._cache, self._progress = subject, cache, progress
+        self.speakers = Speakers(subject, routed or {})
         self.cost = Cost()
 
     def choose(self, questions: Sequence[Choice], title: str) -> list[ChoiceAnswer]:
         """Answers in the order of the questions."""
-        return self._ask("choose", questions, Choice.parts, self.subject.choose, ChoiceAnswer.of, title, _by_setting)
+
+        def ask(speaker: Subject, part: Sequence[Choice], told: str) -> list[ChoiceAnswer]:
+            return self._ask(speaker, "choose", part, Choice.parts, speaker.choose, ChoiceAnswer.of, told, _by_setting)
+
+        return self._each(questions, lambda question: question.asked_in, ask, title)
 
     def write(self, questions: Sequence[Open], title: str) -> list[OpenAnswer]:
         """Texts in the order of the questions."""
-        return self._ask("write", questions, Open.parts, self.subject.write, OpenAnswer.of, title, _by_setting)
+
+        def ask(speaker: Subject, part: Sequence[Open], told: str) -> list[OpenAnswer]:
+            return self._ask(speaker, "write", part, Open.parts, speaker.write, OpenAnswer.of, told, _by_setting)
+
+        return self._each(questions, lambda question: question.asked_in, ask, title)
 
     def likelihood(self, texts: Sequence[str], title: str) -> list[Likelihood]:
-        """Log-probabilities in the order of the texts."""
-        return self._ask("likelihood", texts, _text_parts, self.subject.likelihood, Likelihood.of, title, str)
+        """Log-probabilities in the order of the texts, which are English."""
+        speaker = self.speakers.of("en")
+        return self._ask(speaker, "likelihood", texts, _text_parts, speaker.likelihood, Likelihood.of, title, str)
+
+    def classify(self, texts: Sequence[str], readers: Sequence[str | None], title: str) -> Floats:
+        """Shares of the labels [N, L] that a trained run (a `Classifier`) gives each text, read as `readers[i]`."""
+        model = self.subject
+        assert isinstance(model, Classifier)
+
+        def answer(asked: Sequence[Reading]) -> list[ReadingAnswer]:
+            found = model.classify([each.text for each in asked], [each.reader for each in asked])
+            return [ReadingAnswer(tuple(row)) for row in found.tolist()]
+
+        readings = [Reading(text, reader, model.labels) for text, reader in zip(texts, readers, strict=True)]
+        parts, restore = Reading.parts, ReadingAnswer.of
+        found = self._ask(self.subject, "classify", readings, parts, answer, restore, title, _by_text)
+        return np.asarray([each.shares for each in found], dtype=np.float64)
+
+    def embed(self, texts: Sequence[str], title: str) -> Floats:
+        """Vectors of the texts [N, d], in single precision whether they were kept or not.
+
+        Raises:
+            UnavailableError: E96 for a model that gives none.
+        """
+        model = self.subject
+        if not isinstance(model, Embedder):
+            raise UnavailableError(
+                "E96", "this model gives no vectors of texts.", field="MODEL", value=model.title,
+                fix="leave this task out, or give a local model or a trained run.",
+            )  # fmt: skip
+
+        def answer(asked: Sequence[str]) -> list[Embedding]:
+            return [Embedding(row.astype(np.float32).astype(np.float64)) for row in model.embed(asked)]
+
+        def parts(text: str) -> dict[str, Any]:
+            return {"text": text, "embedding": model.embedding}
+
+        found = self._ask(model, "embed", texts, parts, answer, Embedding.of, title, len)
+        return np.stack([each.vector for each in found])
+
+    def _each(
+        self,
+        questions: Sequence[Q],
+        language: Callable[[Q], str],
+        ask: Callable[[Subject, Sequence[Q], str], list[A]],
+        title: str,
+    ) -> list[A]:
+        """Every question answered by who speaks its language, one model after the other."""
+        speakers = [self.speakers.of(language(question)) for question in questions]
+        found: dict[int, A] = {}
+        for speaker in {id(each): each for each in speakers}.values():
+            part = [place for place, each in enumerate(speakers) if each is speaker]
+            told = title if speaker is self.subject else f"{title}, {speaker.title}"
+            found |= zip(part, ask(speaker, [questions[place] for place in part], told), strict=True)
+        return [found[place] for place in range(len(questions))]
 
     def _ask(
         self,
+        speaker: Subject,
         kind: str,
         questions: Sequence[Q],
         parts: Callable[[Q], dict[str, Any]],
@@ -58,7 +139,7 @@ class Asker:
         title: str,
         order: Callable[[Q], Any],
     ) -> list[A]:
-        keys = [self._key(kind, parts(question)) for question in questions]
+        keys = [_key(speaker, kind, parts(question)) for question in questions]
         known: dict[str, A] = {}
         for key in dict.fromkeys(keys):
             stored = None if self._cache is None else self._cache.get(key)
@@ -67,7 +148,8 @@ class Asker:
         left = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         waiting = sorted(left, key=lambda key: order(left[key]))  # those that share a beginning come together
         total, done = len(set(keys)), len(known)
-        spent_at = self._key("spent", {"on": title})  # so that the bill of a run that goes on holds what came before
+        # so that the bill of a run that goes on holds what came before
+        spent_at = _key(speaker, "spent", {"on": title})
         earlier = None if self._cache is None or not done else self._cache.get(spent_at)
         spent = float(earlier["seconds"]) if isinstance(earlier, dict) else 0.0
         self.cost.questions += total
@@ -91,20 +173,25 @@ class Asker:
             self._progress(title, done, total)
         return [known[key] for key in keys]
 
-    def _key(self, kind: str, parts: dict[str, Any]) -> str:
-        identity = self.subject.identity
-        return make_key(
-            {"form": FORM, "kind": kind, "model": identity.fingerprint, "settings": self.subject.settings, **parts}
-        )
+
+def _key(speaker: Subject, kind: str, parts: dict[str, Any]) -> str:
+    return make_key(
+        {"form": FORM, "kind": kind, "model": speaker.identity.fingerprint, "settings": speaker.settings, **parts}
+    )
 
 
 def _by_setting(question: Choice | Open) -> tuple[str, str]:
     return question.prompt.setting, question.prompt.user
 
 
-def _failed(answer: ChoiceAnswer | OpenAnswer | Likelihood) -> bool:
+def _by_text(reading: Reading) -> tuple[str, str]:
+    """A text that several read is read once where they come together."""
+    return reading.text, reading.reader or ""
+
+
+def _failed(answer: ChoiceAnswer | OpenAnswer | Likelihood | ReadingAnswer | Embedding) -> bool:
     """Whether an endpoint did not deliver all of it: what failed is asked again when the run is resumed."""
-    return not isinstance(answer, Likelihood) and answer.failed > 0
+    return isinstance(answer, (ChoiceAnswer, OpenAnswer)) and answer.failed > 0
 
 
 def _text_parts(text: str) -> dict[str, Any]:

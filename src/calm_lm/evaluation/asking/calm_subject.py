@@ -15,7 +15,7 @@ from calm_lm.files import sha256_bytes, sha256_file
 from calm_lm.lm.protocol import ModelIdentity
 from calm_lm.model.calm import CalmModel
 from calm_lm.stats.arrays import Floats
-from calm_lm.training.norm_sources import open_norms
+from calm_lm.training.norm_sources import fingerprint, open_norms
 from calm_lm.training.open_run import run_config, seed_folders
 
 
@@ -25,7 +25,8 @@ class CalmSubject:
     Args:
         model: the model.
         title: as a table calls it.
-        fingerprint: of its files.
+        fingerprint: of its files and of the norm records that it cites.
+        settings: what of the way it is asked enters the cache key.
 
     Attributes:
         labels: what it answers.
@@ -45,13 +46,25 @@ class CalmSubject:
         )  # fmt: skip
 
     @classmethod
-    def open(cls, run: Path, *, offline: bool = False) -> Self:
-        """The lowest seed of a run folder, with the norm records it was trained with."""
+    def open(cls, run: Path, *, device: str | None = None, offline: bool = False) -> Self:
+        """The lowest seed of a run folder, with the norm records it was trained with.
+
+        Args:
+            run: the folder.
+            device: as torch names it; None takes the one it was trained on.
+            offline: ask no hub.
+
+        Raises:
+            CalmError: T40, T41 for a folder that is no run; what loading raises.
+        """
         folders = seed_folders(run)
         seed = min(folders)
-        model = CalmModel.from_pretrained(folders[seed], local_files_only=offline)
-        model.norms = open_norms(run_config(run).norms)
+        model = CalmModel.from_pretrained(folders[seed], device=device, local_files_only=offline)
+        norms = open_norms(run_config(run).norms)
+        model.norms = norms
         parts = [sha256_file(folders[seed] / name) for name in ("config.json", "model.safetensors")]
+        if norms is not None:
+            parts.append(fingerprint(norms))
         settings = {"seed": seed, "backbone": model.lm.title}
         return cls(model, f"CALM run {run.name}", sha256_bytes(" ".join(parts).encode()), settings)
 

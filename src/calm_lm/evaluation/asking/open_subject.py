@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.subject import LocalSubject, SampledSubject, Subject
@@ -14,6 +15,7 @@ from calm_lm.lm.endpoint import Endpoint
 from calm_lm.lm.endpoint_address import parse_endpoint
 from calm_lm.lm.hf import HuggingFaceLM
 
+Kind = Literal["endpoint", "local", "run"]
 ENDPOINT = "openai:"
 KINDS = "embedded, hf:NAME, adapter:DIR, openai:MODEL@URL, or the folder of a run or of a model"
 
@@ -24,23 +26,50 @@ class OpenOptions:
 
     Attributes:
         offline: ask no hub.
-        device: for a local model.
-        dtype: for a local model.
+        device: of a local model or a run, as torch names it; None is the processor, or where a run was trained.
+        dtype: of a local model: float32, bfloat16, float16 or float64.
         samples: answers drawn to each presentation, for an endpoint.
         temperature: of these draws.
         connections: requests under way at once, for an endpoint.
         timeout: seconds for one request.
         retries: of one request.
+
+    Raises:
+        CalmError: E67 for several greedy samples.
     """
 
     offline: bool = False
-    device: str = "cpu"
+    device: str | None = None
     dtype: str = "float32"
     samples: int = 5
     temperature: float = 1.0
     connections: int = 8
     timeout: float = 60.0
     retries: int = 6
+
+    def __post_init__(self) -> None:
+        if self.temperature == 0 and self.samples > 1:
+            raise CalmError(
+                "E67", f"{self.samples} greedy samples are one answer {self.samples} times.", field="temperature",
+                value=self.temperature, fix="draw one sample (--samples 1), or give a temperature above 0.",
+            )  # fmt: skip
+
+
+def model_kind(name: str) -> Kind:
+    """What a name of the grammar leads to: an endpoint, a model in this process, or a trained run.
+
+    Raises:
+        CalmError: E46 for a name that is none of these.
+    """
+    if name.startswith(ENDPOINT):
+        return "endpoint"
+    if name.startswith("adapter:"):
+        return "local"
+    if (Path(name) / "manifest.json").is_file():
+        return "run"
+    if name == "embedded" or name.startswith("hf:") or (Path(name) / "config.json").is_file():
+        return "local"
+    raise CalmError("E46", "names no model.", field="MODEL", value=name, fix=f"write {KINDS}.")
 
 
 def open_subject(name: str, options: OpenOptions, cache: AnswerCache, notify: Callable[[str], None]) -> Subject:
@@ -55,32 +84,26 @@ def open_subject(name: str, options: OpenOptions, cache: AnswerCache, notify: Ca
     Raises:
         CalmError: E46 for a name that is none of these; what loading raises.
     """
-    if name.startswith(ENDPOINT):
+    kind = model_kind(name)
+    if kind == "endpoint":
         model, url = parse_endpoint(name)
         endpoint = Endpoint(
             model, url, connections=options.connections, timeout=options.timeout, retries=options.retries
         )
         chat = CachedChat(endpoint, cache)
         return SampledSubject(chat, f"{model} (endpoint)", samples=options.samples, temperature=options.temperature)
+    if kind == "run":
+        from calm_lm.evaluation.asking.calm_subject import CalmSubject
+
+        return CalmSubject.open(Path(name), device=options.device, offline=options.offline)
+    device = options.device or "cpu"
     if name.startswith("adapter:"):
         from calm_lm.lm.adapter import load_adapted
 
         folder = Path(name.removeprefix("adapter:"))
-        lm = load_adapted(folder, device=options.device, dtype=options.dtype, local_files_only=options.offline)
+        lm = load_adapted(folder, device=device, dtype=options.dtype, local_files_only=options.offline)
         return LocalSubject(lm, f"{lm.title} with {folder.name}")
-    path = Path(name)
-    if _is_run(path):
-        from calm_lm.evaluation.asking.calm_subject import CalmSubject
-
-        return CalmSubject.open(path, offline=options.offline)
-    if name == "embedded" or name.startswith("hf:") or (path / "config.json").is_file():
-        lm = HuggingFaceLM.load(
-            name.removeprefix("hf:"), device=options.device, dtype=options.dtype, local_files_only=options.offline,
-            notify=notify,
-        )  # fmt: skip
-        return LocalSubject(lm)
-    raise CalmError("E46", "names no model.", field="MODEL", value=name, fix=f"write {KINDS}.")
-
-
-def _is_run(path: Path) -> bool:
-    return (path / "manifest.json").is_file()
+    lm = HuggingFaceLM.load(
+        name.removeprefix("hf:"), device=device, dtype=options.dtype, local_files_only=options.offline, notify=notify
+    )
+    return LocalSubject(lm)

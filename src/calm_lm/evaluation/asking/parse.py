@@ -2,15 +2,21 @@
 
 A reply counts as an option only if it is the option's label or text, with at most a lead such as "The answer is",
 brackets, a full stop, or the option's text after its label. The first number or letter somewhere in a sentence is not
-an answer: reading it as one is how the field scored "10" as 1 and "I would say a..." as A.
+an answer: reading it as one is how the field scored "10" as 1 and "I would say a..." as A. Leads and refusals of other
+languages than English stand in `replies.json`; replies in those languages are read with the English words too, because
+models fall back on them. This file needs nothing but that one, so that both can be written out for other harnesses.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 Reading = int | Literal["refused", "unparsed"]
 
@@ -32,34 +38,87 @@ _REFUSALS = re.compile(
 REFUSAL_OPENINGS = ("I cannot", "I'm sorry", "As an AI", "I don't have", "Sorry,", "I am unable", "I'm not able")
 """How refusals begin in English; their probability beside the options' is the refused share where it can be read."""
 
+EVENNESS = 1  # of `even`; another number asks again what was read with an older one
+_DOTTED = str.maketrans({"İ": "i", "I": "i", "ı": "i"})
+_ALEFS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": ""})
+_MARKS = str.maketrans(
+    {"’": "'", "«": '"', "»": '"', "“": '"', "”": '"', "¿": "", "¡": "", "،": ",", "؛": ";", "؟": "?"}
+)
+_VOWEL_SIGNS = re.compile("[\u064b-\u0652\u0670]")
 
-def read_reply(reply: str, labels: Sequence[str], texts: Sequence[str]) -> Reading:
+
+class ReplyWords(NamedTuple):
+    """How replies open and decline in one language.
+
+    Attributes:
+        lead: one or more leads at the beginning of an even text.
+        refusal: a refusal anywhere in an even text.
+        openings: of refusals, as a model writes them.
+        mark: of all of it; it enters the cache key of questions that are read with it.
+    """
+
+    lead: re.Pattern[str]
+    refusal: re.Pattern[str]
+    openings: tuple[str, ...]
+    mark: str
+
+
+def read_reply(reply: str, labels: Sequence[str], texts: Sequence[str], language: str = "en") -> Reading:
     """The option that a reply names.
 
     Args:
         reply: what the model wrote.
         labels: label of each option, empty strings where options have none.
         texts: text of each option.
+        language: of the question; a reply may be in it, or in English.
 
     Returns:
         The option's index, `refused` or `unparsed`. A reply that names two options, or one label with another
         option's text, is unparsed.
     """
-    whole = _plain(reply)
-    stripped = _bare(_LEAD.sub("", whole, count=1))
-    line = _bare(_LEAD.sub("", _plain(reply.strip().split("\n", 1)[0]), count=1))
-    for said in dict.fromkeys((stripped, line)):
-        named = _named(said, labels, texts)
+    words = reply_words(language)
+    spoken = "en" if words is None else language
+    whole, first = _plain(reply, spoken), _plain(reply.strip().split("\n", 1)[0], spoken)
+    said = [_bare(_LEAD.sub("", each, count=1)) for each in (whole, first)]
+    if words is not None:
+        said += [_bare(words.lead.sub("", _bare(each))) for each in (whole, first)]
+    for each in dict.fromkeys(said):
+        named = _named(each, labels, texts, spoken)
         if named is not None:
             return named
-    return "refused" if _REFUSALS.search(whole) else "unparsed"
+    declined = _REFUSALS.search(whole) or (words is not None and words.refusal.search(whole))
+    return "refused" if declined else "unparsed"
 
 
-def _named(said: str, labels: Sequence[str], texts: Sequence[str]) -> int | None:
+@cache
+def reply_words(language: str) -> ReplyWords | None:
+    """The words of a language; None for English, which stands here, and for one that is not in `replies.json`."""
+    known = _all_words().get(language.split("-")[0].lower())
+    if not isinstance(known, dict):
+        return None
+    leads, refusals = (
+        "|".join(re.escape(each) for each in sorted({_even(text, language) for text in known[kind]}, key=len)[::-1])
+        for kind in ("leads", "refusals")
+    )
+    return ReplyWords(
+        re.compile(rf"^(?:(?:{leads})(?!\w)[\s:\-–—]*)+"),
+        re.compile(rf"(?<!\w)(?:{refusals})"),
+        tuple(known["openings"]),
+        hashlib.sha256(json.dumps([EVENNESS, known], sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def refusal_openings(language: str) -> tuple[str, ...]:
+    """How refusals begin in a language and in English, in which models decline whatever they are asked in."""
+    words = reply_words(language)
+    return REFUSAL_OPENINGS if words is None else REFUSAL_OPENINGS + words.openings
+
+
+def _named(said: str, labels: Sequence[str], texts: Sequence[str], spoken: str) -> int | None:
     if not said:
         return None
-    plain = [_bare(_plain(text)) for text in texts]
-    marks = [_bare(_plain(label)) for label in labels]
+    plain = [_bare(_plain(text, spoken)) for text in texts]
+    marks = [_bare(_plain(label, spoken)) for label in labels]
     found = {
         i for i, (mark, text) in enumerate(zip(marks, plain, strict=True)) if said in (mark, mark.lstrip("0"), text)
     }
@@ -69,8 +128,10 @@ def _named(said: str, labels: Sequence[str], texts: Sequence[str]) -> int | None
     return found.pop() if len(found) == 1 else None
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, spoken: str) -> str:
     """One line, one case, one form of every character, straight quotes."""
+    if spoken != "en":
+        return _even(text, spoken)
     folded = unicodedata.normalize("NFKC", text).replace("’", "'").casefold()
     return " ".join(re.sub(r"[*_`#]+", "", folded).split())
 
@@ -78,3 +139,27 @@ def _plain(text: str) -> str:
 def _bare(text: str) -> str:
     """Without brackets, quotes and full stops around it."""
     return text.strip(" \t.,;:!\"'()[]{}<>")
+
+
+def _even(text: str, language: str) -> str:
+    """One line, one case and one form of every character, so that what is written alike is read alike.
+
+    Any script's digits become those of English. Arabic loses vowel signs and the forms of alef; a Turkish i is one
+    letter with and without its dot, since a capital I is either of them. Invisible marks of direction go.
+    """
+    plain = unicodedata.normalize("NFKC", text).translate(_MARKS)
+    plain = "".join(_digit(each) for each in plain if unicodedata.category(each) != "Cf")
+    plain = _VOWEL_SIGNS.sub("", plain.translate(_ALEFS))
+    if language.split("-")[0].lower() == "tr":
+        plain = plain.translate(_DOTTED)
+    return " ".join(re.sub(r"[*_`#]+", "", plain.casefold()).split())
+
+
+def _digit(character: str) -> str:
+    return str(unicodedata.decimal(character)) if character.isdecimal() else character
+
+
+@cache
+def _all_words() -> dict[str, Any]:
+    words: dict[str, Any] = json.loads(Path(__file__).with_name("replies.json").read_text("utf-8"))
+    return words

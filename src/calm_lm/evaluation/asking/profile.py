@@ -1,19 +1,25 @@
-"""The full profile of a place, in plain words: its languages, and where its people lie on the cultural map.
+"""Full profiles in plain words: of a place, and of people who are a part of it.
 
+Of a place are told its languages and where its people lie on the cultural map.
 Languages come from CLDR. Values come from the user's own copy of the Inglehart-Welzel points, as ordinal phrases by
 thirds of all places on the map (after CLCA, arXiv 2504.02953, which words dimensions that way; cut points and wording
 are ours). Without that copy the profile has the languages alone, and the report says so.
+
+People who are a part of a place are told by their demographics alone (`respondents.yaml`), each unknown field left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from calm_lm.culture.ids import display_name, kind, languages
+from calm_lm.survey.cell import FIELDS, RespondentProfile
 
 FOLDER, POINTS = "iw-cultural-map", "country_coords.json"
 PHRASES = (
@@ -65,3 +71,24 @@ def _languages(culture: str) -> list[str]:
 
     codes = (code.split("_")[0] for code in get_official_languages(culture, de_facto=True))
     return list(dict.fromkeys(languages().get(code, code) for code in codes))
+
+
+def in_words(profile: RespondentProfile, language: str) -> tuple[str, ...]:
+    """What is known of people beside their country, a phrase each; a value without a phrase as `age: 18-24`.
+
+    Raises:
+        KeyError: for a language that `phrases.yaml` does not have either.
+    """
+    words, known = _words()[language], profile.known
+    return tuple(
+        words[field].get(known[field], f"{words['field'][field]}: {known[field]}") for field in FIELDS if field in known
+    )
+
+
+@cache
+def _words() -> dict[str, dict[str, dict[str, str]]]:
+    import yaml
+
+    text = (resources.files("calm_lm.evaluation.asking") / "respondents.yaml").read_text("utf-8")
+    loaded: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(text)
+    return loaded

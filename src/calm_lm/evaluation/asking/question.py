@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from calm_lm.errors import CalmError
+from calm_lm.evaluation.asking.parse import reply_words
 
 Style = Literal["letters", "numbers", "words"]
 
@@ -45,7 +46,8 @@ class Choice:
             options are to be answered in words.
         order: the options as listed: indices into the question's own order.
         reasoning: let the model write its reasons first.
-        language: of the prompt.
+        language: of the prompt's own sentences.
+        text_language: of the question in the prompt where that is another one; who answers must read it.
     """
 
     id: str
@@ -55,6 +57,12 @@ class Choice:
     order: tuple[int, ...]
     reasoning: bool = False
     language: str = "en"
+    text_language: str | None = None
+
+    @property
+    def asked_in(self) -> str:
+        """The language that decides who answers, and in which a reply is read beside English."""
+        return self.text_language or self.language
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -63,7 +71,9 @@ class Choice:
 
     def parts(self) -> dict[str, Any]:
         """As it enters a cache key."""
-        return {**self.prompt.parts(), "answers": list(self.answers), "reasoning": self.reasoning}
+        words = reply_words(self.asked_in)
+        read = {} if words is None else {"replies": words.mark}
+        return {**self.prompt.parts(), "answers": list(self.answers), "reasoning": self.reasoning, **read}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ class Open:
         samples: how many texts are drawn; the first is greedy where only one is.
         max_tokens: bound on a text.
         temperature: of the draws; 0 is greedy.
+        language: of the question.
     """
 
     id: str
@@ -121,6 +132,7 @@ class Open:
     samples: int = 1
     max_tokens: int = 64
     temperature: float = 0.0
+    language: str = "en"
 
     def __post_init__(self) -> None:
         if self.samples > 1 and self.temperature == 0:
@@ -128,6 +140,11 @@ class Open:
                 "E33", "several greedy samples are all the same.", field="temperature", value=self.temperature,
                 fix="give a temperature above 0, or one sample.",
             )  # fmt: skip
+
+    @property
+    def asked_in(self) -> str:
+        """The language that decides who answers."""
+        return self.language
 
     def parts(self) -> dict[str, Any]:
         """As it enters a cache key."""

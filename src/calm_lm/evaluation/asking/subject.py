@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from calm_lm.errors import UnavailableError
-from calm_lm.evaluation.asking.parse import REFUSAL_OPENINGS, read_reply
+from calm_lm.evaluation.asking.embedder import MAX_TOKENS, mean_states
+from calm_lm.evaluation.asking.parse import REFUSAL_OPENINGS, read_reply, refusal_openings, reply_words
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Likelihood, Open, OpenAnswer, Prompt
 from calm_lm.evaluation.asking.wording import phrases_of
 from calm_lm.lm.chat import ChatModel, ChatReply, ChatRequest, Message
@@ -16,6 +17,8 @@ from calm_lm.lm.likelihood import score_texts
 from calm_lm.lm.local_chat import LocalChat
 from calm_lm.lm.protocol import ModelIdentity, OptionScores
 from calm_lm.lm.render import render_turn
+from calm_lm.model.config import BackboneConfig
+from calm_lm.stats.arrays import Floats
 
 REASON_TOKENS = 80
 ANSWER_TOKENS = 24  # a label, or the longest option in words, with a lead
@@ -75,6 +78,8 @@ class LocalSubject:
             "answers": "alone",
             "reasons": REASON_TOKENS,
         }
+        self._layer = BackboneConfig().layer_to_read(lm.n_layers)
+        self.embedding = f"mean state of layer {self._layer}, at most {MAX_TOKENS} tokens"
         self._chat = LocalChat(lm)
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
@@ -85,11 +90,11 @@ class LocalSubject:
         rendered = [render_turn(self.lm.tokenizer, each.prompt.text) for each in asked]
         # A refusal opens like any sentence, so it competes with the label at the same place.
         options = [
-            [f"{glue}{said}" for said in (*each.answers, *REFUSAL_OPENINGS)]
+            [f"{glue}{said}" for said in (*each.answers, *refusal_openings(each.asked_in))]
             for each, (_, glue) in zip(asked, rendered, strict=True)
         ]
         found = self.lm.score_options([prompt for prompt, _ in rendered], options)
-        return [_exact(each.answers, scores) for each, scores in zip(asked, found, strict=True)]
+        return [_exact(each, scores) for each, scores in zip(asked, found, strict=True)]
 
     def write(self, questions: Sequence[Open]) -> list[OpenAnswer]:
         """Seeded samples; the same question always gets the same texts."""
@@ -99,6 +104,10 @@ class LocalSubject:
         """Of each whole text after the model's start token, or after its first token where it has none."""
         scores = score_texts(self.lm, texts)
         return [Likelihood(s.log_prob, s.tokens, len(text.encode())) for s, text in zip(scores, texts, strict=True)]
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Mean state of the layer that CALM would read [N, d_model]."""
+        return mean_states(self.lm, self._layer, texts)
 
 
 class SampledSubject:
@@ -144,12 +153,14 @@ class SampledSubject:
         )  # fmt: skip
 
 
-def _exact(answers: Sequence[str], scores: OptionScores) -> ChoiceAnswer:
+def _exact(question: Choice, scores: OptionScores) -> ChoiceAnswer:
     """Shares of the options among themselves; the openings that decline stand after them.
 
     Where one answer begins another in tokens ("1" and "10"), the longer one's probability is taken off the shorter
-    one's: what is meant is a reply that begins with 1 and does not go on to 10.
+    one's: what is meant is a reply that begins with 1 and does not go on to 10. So it is with an answer that begins a
+    refusal of the question's language ("No" and "No puedo").
     """
+    answers = question.answers
     sums, n = scores.sums.double(), len(answers)
     scaled = (sums - sums[:n].max()).exp()
     alone = scaled[:n].clone()
@@ -157,6 +168,11 @@ def _exact(answers: Sequence[str], scores: OptionScores) -> ChoiceAnswer:
         for j in range(n):
             if answers[j] != answers[i] and answers[j].startswith(answers[i]) and scores.tokens[j] > scores.tokens[i]:
                 alone[i] -= alone[j]
+    words = reply_words(question.asked_in)
+    for place, opening in enumerate(() if words is None else words.openings, start=n + len(REFUSAL_OPENINGS)):
+        for i in range(n):
+            if opening.startswith(f"{answers[i]} ") and scores.tokens[place] > scores.tokens[i]:
+                alone[i] -= scaled[place]
     alone = alone.clamp_min(0)
     shares = tuple((alone / alone.sum()).tolist())
     mass, declined = float(sums[:n].max().exp() * alone.sum()), float(sums[n:].exp().sum())
@@ -174,7 +190,7 @@ def _sampled(question: Choice, replies: Sequence[ChatReply]) -> ChoiceAnswer:
         elif reply.finish == "filter":
             refused += 1
         else:
-            read = read_reply(reply.text, question.labels, question.texts)
+            read = read_reply(reply.text, question.labels, question.texts, question.asked_in)
             if read == "refused":
                 refused += 1
             elif read == "unparsed":

@@ -17,7 +17,9 @@ import numpy as np
 from calm_lm.culture.ids import display_name, kind
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.conditions import Condition
+from calm_lm.evaluation.asking.profile import in_words
 from calm_lm.evaluation.asking.question import Choice, Prompt, Style
+from calm_lm.survey.cell import Cell
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FIRST_OF_TWO_DIGITS = 10
@@ -31,11 +33,19 @@ class Place:
         id: culture id.
         facts: what is known of the respondents, in plain words, for the full profile.
         norms: norm records as sentences.
+        cell: a part of its people, for the full profile; their demographics are then told in place of the facts, which
+            are the same for all of the place and would hide what the demographics bring.
     """
 
     id: str
     facts: tuple[str, ...] = ()
     norms: tuple[str, ...] = ()
+    cell: Cell | None = None
+
+    @property
+    def name(self) -> str:
+        """The culture id, with what narrows its people: `EG`, or `EG, sex=female`."""
+        return self.id if self.cell is None else self.cell.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +129,11 @@ def setting(condition: Condition, place: Place | None) -> str:
         raise CalmError("E36", "this condition needs a place.", field="place", value=condition.name, fix="name one.")
     phrases = phrases_of(condition.language)
     name = place_name(place.id, condition.language)
-    who = phrases["place" if condition.framing == "neutral" else condition.framing].format(place=name)
-    lines = [who]
+    framing = "place" if condition.framing == "neutral" else condition.framing
+    if condition.culture == "profile" and place.cell is not None:
+        who = "; ".join(in_words(place.cell.profile, condition.language))
+        return phrases[f"{framing}_of"].format(place=name, who=who)
+    lines = [phrases[framing].format(place=name)]
     if condition.culture == "profile" and place.facts:
         about = "observed" if condition.framing == "observer" else "profile"
         lines.append(phrases[about].format(facts="; ".join(place.facts)))

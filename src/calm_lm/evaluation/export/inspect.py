@@ -42,8 +42,9 @@ def write_inspect(folder: Path, plans: Sequence[Plan]) -> list[str]:
     write_text(folder / "calm_tasks.py", tasks)
     write_text(folder / "calm_scores.py", (templates / "calm_scores.py").read_text("utf-8"))
     # the parser imports nothing of this package, so that both read replies with the same lines
-    parser = resources.files("calm_lm.evaluation.asking") / "parse.py"
-    write_text(folder / "calm_parse.py", parser.read_text("utf-8"))
+    asking = resources.files("calm_lm.evaluation.asking")
+    write_text(folder / "calm_parse.py", (asking / "parse.py").read_text("utf-8"))
+    write_text(folder / "replies.json", (asking / "replies.json").read_text("utf-8"))
     commands = "\n".join(f"inspect eval calm_tasks.py@{name} --model MODEL" for name in names)
     write_text(
         folder / "README.md",

@@ -7,9 +7,8 @@ from typing import Any
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.conditions import Condition
-from calm_lm.evaluation.kinds.survey import choose_rows, present_all
+from calm_lm.evaluation.kinds.survey import choose_rows, present_all, read_survey, told_of
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.survey.registry import load_survey
 
 
 def export_rows(plan: Plan, condition: Condition) -> Iterator[dict[str, Any]]:
@@ -25,20 +24,21 @@ def export_rows(plan: Plan, condition: Condition) -> Iterator[dict[str, Any]]:
             "E99", "only survey tasks without reasoning are written out for other harnesses.", field="--tasks",
             value=f"{plan.task.name}, {condition.name}", fix="choose survey tasks; see `calm evaluate --help`.",
         )  # fmt: skip
-    rows = choose_rows(load_survey(plan.task.data, plan.data_dir), plan)
+    rows = choose_rows(read_survey(plan), plan)
     presented = present_all(rows, condition, plan)
     for row in rows:
-        for number, question in enumerate(presented[row.item.id, row.country if condition.names_culture else None]):
+        for number, question in enumerate(presented[row.item.id, told_of(row, condition)]):
             yield {
-                "id": f"{row.item.id}/{row.country}/{number}",
+                "id": f"{row.item.id}/{row.culture}/{number}",
                 "question": row.item.id,
-                "culture": row.country,
+                "culture": row.culture,
                 "presentation": number,
                 "ordinal": row.item.scale == "ordinal",
                 "prompt": question.prompt.text,
                 "answers": list(question.answers),
                 "texts": list(question.texts),
                 "labels": list(question.labels),
+                "language": question.asked_in,
                 "people": list(row.people.shares),
                 "target": int(row.people.array.argmax()),
             }

@@ -42,7 +42,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     data = load_rows(plan.task.data, ChoiceQuestion, plan.data_dir)
     rows = choose_rows(list(data), plan)
     conditions = fitting(plan)
-    questions = [Question(row.id, row.text, row.options, row.place) for row in rows]
+    language = plan.asked_in[0]  # a data set of this kind has one
+    questions = [Question(row.id, row.text, row.options, row.place, language) for row in rows]
     table = Table(
         [row.group for row in rows], [row.place for row in rows], seed=plan.seed, replicates=plan.replicates
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,12 +32,14 @@ class Question:
         text: the question.
         options: in its own order.
         place: culture id that a condition may name; None where there is nobody to name.
+        language: of text and options.
     """
 
     id: str
     text: str
     options: tuple[str, ...]
     place: str | None
+    language: str = ASKED_IN
 
 
 class Conditions(NamedTuple):
@@ -93,7 +95,10 @@ def _present(
     name = f"{plan.task.name}/{question.id}/{condition.name}/{place or ''}"
     told = None if place is None else _tell(place, question.text, condition, norms)
     shown = presentations(len(question.options), plan.wanted.presentations, ordinal=False, seed=plan.seed)
-    return [choice(name, question.text, question.options, condition, told, each) for each in shown]
+    return [
+        replace(choice(name, question.text, question.options, condition, told, each), text_language=question.language)
+        for each in shown
+    ]
 
 
 def _tell(place: str, text: str, condition: Condition, norms: NormStore | None) -> Place:

@@ -58,7 +58,10 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     items, chosen = _choose(plan)
     table = Table([item.id for item in chosen], [item.language for item in chosen], seed=plan.seed,
                   replicates=plan.replicates)  # fmt: skip
-    asked = [Open(f"{plan.task.name}/{item.id}", Prompt(item.question), max_tokens=ANSWER_TOKENS) for item in chosen]
+    asked = [
+        Open(f"{plan.task.name}/{item.id}", Prompt(item.question), max_tokens=ANSWER_TOKENS, language=item.language)
+        for item in chosen
+    ]
     answers = asker.write(asked, f"{plan.task.name}, {NEUTRAL.title}")
     replies = [answer.texts[0] if answer.texts else "" for answer in answers]
     model = System(NEUTRAL.name, "the model, asked in the question's language", "model", {})
@@ -83,7 +86,8 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     facts = {
         "items": len(chosen), "items_at_hand": len(items), "item_ids": [item.id for item in chosen],
         "judge": {"title": judge.subject.title, "name": identity.name, "fingerprint": identity.fingerprint},
-        "judges_itself": identity.fingerprint == asker.subject.identity.fingerprint,
+        "judges_itself": identity.fingerprint
+        in {asker.speakers.of(item.language).identity.fingerprint for item in chosen},
         "conditions_left_out": left_out(plan, (NEUTRAL,)), "seed": plan.seed,
     }  # fmt: skip
     named = tuple((item.id, item.question) for item in chosen)
@@ -122,7 +126,7 @@ def misplaced(chosen: Sequence[CareItem], items: Sequence[CareItem]) -> list[str
 
 def _choose(plan: Plan) -> tuple[Sequence[CareItem], Sequence[CareItem]]:
     """All items in the task's languages, and those of this run, spread over languages and categories."""
-    items = [item for item in read(locate(get(plan.task.data), plan.data_dir)) if item.language in plan.task.languages]
+    items = [item for item in read(locate(get(plan.task.data), plan.data_dir)) if item.language in plan.asked_in]
     return items, plan.sample(items, lambda item: f"{item.category}/{item.language}")
 
 

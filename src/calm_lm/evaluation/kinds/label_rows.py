@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.example import Dataset, Example
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, UnavailableError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.pool import Pooled
-from calm_lm.evaluation.kinds.classifier import Classifier
 from calm_lm.evaluation.kinds.closed import Conditions, Question, ask, fitting, shares_of
 from calm_lm.evaluation.kinds.label_wordings import wording_of
+from calm_lm.evaluation.kinds.run_rows import classify_rows, run_of
 from calm_lm.evaluation.table import EVERYONE
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Floats, Ints
@@ -65,7 +66,10 @@ def one_text(example: Example) -> str:
 def choose_rows(data: Dataset, plan: Plan, unit: Callable[[Example], str] = one_text) -> LabelRows:
     """Texts of the task's split, sampled over the parts that the setting `by` names, with all their readers.
 
-    Settings: `split`, `by` (`label`, `about`, or a tag), `culture` (`reader`, `about`, or `everyone`), `asks`
+    Rows that say in the tag `language` that they are in another language than the plan's are left out.
+
+    Settings: `split`, `by` (`label`, `about`, a tag, or several joined by +), `culture` (`reader`, `about`, `language`,
+    or `everyone`), `asks`
     (`about`: a prompt may name the place a text is about), `reader_is_about` (a reader who is anybody of that place).
 
     Args:
@@ -84,7 +88,8 @@ def choose_rows(data: Dataset, plan: Plan, unit: Callable[[Example], str] = one_
             value=split, fix="name one of them in the task, or add its file to the data folder.",
         )  # fmt: skip
     units: dict[str, list[Example]] = {}
-    for example in data.splits[split]:
+    there = [each for each in data.splits[split] if language_of(each, plan) in plan.asked_in]
+    for example in there:
         units.setdefault(unit(example), []).append(example)
     by = settings.get("by", "label")
     chosen = plan.sample(list(units), lambda name: _part(units[name][0], by))
@@ -103,8 +108,13 @@ def choose_rows(data: Dataset, plan: Plan, unit: Callable[[Example], str] = one_
         cultures=tuple(_culture(each, role) for each in examples),
         shares=shares,
         labels=labels,
-        weights=_weights(data.splits[split], labels) if by == "label" else np.ones(len(examples)),
+        weights=_weights(there, examples, by) if "label" in by.split("+") else np.ones(len(examples)),
     )
+
+
+def language_of(example: Example, plan: Plan) -> str:
+    """The language of a text: its own where the data tell it, else that of the task."""
+    return example.tag("language") or plan.asked_in[0]
 
 
 def ask_rows(
@@ -115,15 +125,16 @@ def ask_rows(
     A run that answers these labels is not asked in words: it classifies, for nobody in particular where the condition
     names no place. A run of other labels says itself that it cannot (E45).
     """
+    model = run_of(asker, rows.data)
+    if model is not None:
+        _refuse_routed(asker, rows, plan)
+        return classify_rows(asker, model, rows.examples, plan)
     readers = [_reader(example, plan.task.settings) for example in rows.examples]
     nobody = all(reader is None for reader in readers)
     conditions = fitting(plan, no_place="its labels have no reader that a prompt could name" if nobody else None)
-    model = asker.subject
-    if isinstance(model, Classifier) and tuple(model.labels) == rows.data.labels:
-        return _classify(model, rows, conditions)
     wording = wording_of(rows.data.name, rows.data.labels)
     questions = [
-        Question(one_text(example), wording.ask(example), wording.answers, reader)
+        Question(one_text(example), wording.ask(example), wording.answers, reader, language_of(example, plan))
         for example, reader in zip(rows.examples, readers, strict=True)
     ]
     return [(each, ask(asker, questions, each, plan, norms)) for each in conditions.used], conditions
@@ -134,37 +145,44 @@ def texts_of(rows: LabelRows) -> tuple[tuple[str, str], ...]:
     return tuple({one_text(each): each.text for each in rows.examples}.items())
 
 
-def probabilities(asker: Asker, answers: Sequence[Pooled], plan: Plan, n_labels: int) -> Floats:
+def probabilities(asker: Asker, answers: Sequence[Pooled], plan: Plan, languages: Sequence[str], n: int) -> Floats:
     """Answers as shares [N, L], `nan` where none is valid.
 
     Where answers were sampled, half a sample is added to every label (our choice, after Jeffreys), or a label that a
     few samples miss would count as impossible.
+
+    Args:
+        asker: who was asked.
+        answers: along the rows.
+        plan: how many presentations.
+        languages: of the rows, by which it is known who answered.
+        n: how many labels there are.
     """
-    shares = shares_of(answers, n_labels)
-    if asker.subject.exact:
-        return shares
-    drawn = plan.wanted.presentations * int(asker.subject.settings.get("samples", 1))
-    smooth: Floats = (shares * drawn + 0.5) / (drawn + 0.5 * n_labels)
+    shares = shares_of(answers, n)
+    speakers = [asker.speakers.of(each) for each in languages]
+    samples = [0 if each.exact else int(each.settings.get("samples", 1)) for each in speakers]
+    drawn = plan.wanted.presentations * np.asarray(samples, dtype=np.float64)[:, None]
+    smooth: Floats = np.where(drawn > 0, (shares * drawn + 0.5) / (drawn + 0.5 * n), shares)
     return smooth
 
 
-def _classify(
-    model: Classifier, rows: LabelRows, conditions: Conditions
-) -> tuple[list[tuple[Condition, list[Pooled]]], Conditions]:
-    """One answer without a reader and one with: other framings are words, which a run does not read."""
-    firsts = {each.names_culture and rows.has_readers: each for each in reversed(conditions.used)}
-    kept = tuple(each for each in conditions.used if each in firsts.values())
-    left_out = {each.name: "a trained run reads no framing" for each in conditions.used if each not in kept}
-    answers = []
-    for condition in kept:
-        names = [None if each.reader is None else each.reader.single for each in rows.examples]
-        wanted = [name if condition.names_culture and name in model.readers else None for name in names]
-        shares = model.classify([each.text for each in rows.examples], wanted)
-        answers.append((condition, [Pooled(row) for row in shares]))
-    return answers, Conditions(kept, conditions.left_out | left_out)
+def _refuse_routed(asker: Asker, rows: LabelRows, plan: Plan) -> None:
+    """A run classifies all rows of a table itself: no part of them can be asked of another model.
+
+    Raises:
+        UnavailableError: E73.
+    """
+    routed = sorted({each for row in rows.examples if asker.speakers.other(each := language_of(row, plan))})
+    if routed:
+        raise UnavailableError(
+            "E73", "a trained run classifies these rows itself, and another model was named for their language.",
+            field="--language-model", value=", ".join(routed), fix="leave the route out, or ask the other model alone.",
+        )  # fmt: skip
 
 
 def _part(example: Example, by: str) -> str:
+    if "+" in by:
+        return "/".join(_part(example, each) for each in by.split("+"))
     if by == "label":
         return str(example.label)
     if by == "about":
@@ -175,6 +193,8 @@ def _part(example: Example, by: str) -> str:
 def _culture(example: Example, role: str) -> str:
     if role == "everyone":
         return EVERYONE
+    if role == "language":
+        return example.tag("language") or EVERYONE
     blend = example.reader if role == "reader" else example.about
     return EVERYONE if blend is None else str(blend)
 
@@ -205,9 +225,9 @@ def _shares(example: Example, n_labels: int) -> Floats:
     return shares
 
 
-def _weights(everything: Sequence[Example], labels: Ints) -> Floats:
-    """Rows of the data set per row judged, by label, scaled to a mean of one."""
-    counts = {label: sum(each.label == label for each in everything) for label in set(labels.tolist())}
-    weights = np.asarray([counts[label] / (labels == label).sum() for label in labels.tolist()], dtype=np.float64)
+def _weights(everything: Sequence[Example], chosen: Sequence[Example], by: str) -> Floats:
+    """Rows of the data set per row judged, by the parts that were sampled, scaled to a mean of one."""
+    there, here = (Counter(_part(each, by) for each in rows) for rows in (everything, chosen))
+    weights = np.asarray([there[_part(each, by)] / here[_part(each, by)] for each in chosen], dtype=np.float64)
     scaled: Floats = weights / weights.mean()
     return scaled

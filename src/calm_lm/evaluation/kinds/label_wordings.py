@@ -27,14 +27,16 @@ class Wording(NamedTuple):
 
 
 _RIGHT = Wording("Question and answer", "Is the answer right?", ("No", "Yes"))
+_GENERALISES = Wording(
+    "Sentence", 'Does the sentence generalise about people called "{identity}" as "{attribute}"?', ("No", "Yes")
+)
 _WORDINGS = {
     "blend": _RIGHT,
     "crehate": Wording("Post", "Is this post hate speech?", ("No", "Yes")),
     "culturalbench-hard": _RIGHT,
     "emgsd": Wording("Sentence", "Does the sentence express a stereotype?", ("No", "Yes")),
-    "genil": Wording(
-        "Sentence", 'Does the sentence generalise about people called "{identity}" as "{attribute}"?', ("No", "Yes")
-    ),
+    "genil": _GENERALISES,
+    "genil-languages": _GENERALISES,
     "seegull": Wording("Group and attribute", "Is it a stereotype that the group is like this?", ("No", "Yes")),
 }
 

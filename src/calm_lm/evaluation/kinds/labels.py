@@ -7,12 +7,21 @@ import numpy as np
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.benchmarks.registry import load_dataset
 from calm_lm.evaluation.asking.asker import Asker
+from calm_lm.evaluation.asking.classifier import Classifier
 from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
-from calm_lm.evaluation.kinds.classifier import Classifier
 from calm_lm.evaluation.kinds.closed import commonest
 from calm_lm.evaluation.kinds.label_figures import add_label_figures, permuted, ranked
-from calm_lm.evaluation.kinds.label_rows import LabelRows, ask_rows, choose_rows, one_text, probabilities, texts_of
+from calm_lm.evaluation.kinds.label_rows import (
+    LabelRows,
+    ask_rows,
+    choose_rows,
+    language_of,
+    one_text,
+    probabilities,
+    texts_of,
+)
 from calm_lm.evaluation.kinds.resampling import Resampling
+from calm_lm.evaluation.kinds.run_rows import readable, run_of
 from calm_lm.evaluation.result import Role, System, TaskResult
 from calm_lm.evaluation.table import Metric, Table, figure
 from calm_lm.evaluation.tasks.plan import Plan
@@ -37,14 +46,18 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         judge: not needed; answers are closed.
 
     Raises:
-        CalmError: E45 for a run of other labels, E60 to E62.
+        CalmError: E45 for a run of other labels, E66 for one that knows none of the readers, E60 to E62.
     """
-    rows = choose_rows(load_dataset(plan.task.data, plan.data_dir), plan)
+    data = load_dataset(plan.task.data, plan.data_dir)
+    model = run_of(asker, data)
+    read = readable(model, data, plan)
+    rows = choose_rows(read.data, plan)
     asked, conditions = ask_rows(asker, rows, plan, norms)
     judging = Judging(rows, plan)
     judged, controls = [], []
     for condition, answers in asked:
-        shares = probabilities(asker, answers, plan, len(rows.data.labels))
+        languages = [language_of(each, plan) for each in rows.examples]
+        shares = probabilities(asker, answers, plan, languages, len(rows.data.labels))
         judged.append(judging.judge(condition.name, condition.title, "model", shares))
         add_answer_figures(judged[-1], answers, judging.table)
         if condition.names_culture and rows.has_readers:
@@ -58,9 +71,10 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     split = plan.task.settings.get("split", "test")
     facts = {
         "items": len(set(rows.units)), "items_at_hand": len({one_text(each) for each in rows.data.splits[split]}),
-        "split": split, "seed": plan.seed, "presentations": plan.wanted.presentations,
+        "split": split, "seed": plan.seed, "presentations": plan.wanted.presentations if model is None else None,
         "ties": int((rows.labels < 0).sum()), "positive": float(rows.shares[:, rows.data.positive].mean()),
-        "conditions_left_out": conditions.left_out, "notes": [*rows.data.notes, *_seen(asker, plan.task.data, split)],
+        "conditions_left_out": conditions.left_out, "readers_left_out": read.readers_left_out,
+        "notes": [*data.notes, *_seen(asker, plan.task.data, split), *read.notes],
     }  # fmt: skip
     return TaskResult(plan.task, metrics_of(plan), judging.table, (*judged, *controls), facts, texts=texts_of(rows))
 

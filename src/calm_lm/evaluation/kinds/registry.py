@@ -14,6 +14,7 @@ from calm_lm.evaluation.tasks.plan import Plan
 KINDS = (
     "cultural_map", "survey", "vsm", "labels", "pairs", "choice", "statements", "ladder",
     "generation", "short_answer", "judged", "anchoring", "gap", "values", "education", "capability",
+    "value_identification",
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     table = Table(rows.groups, rows.cultures, seed=plan.seed, replicates=plan.replicates)
     judged = []
     for condition, answers in asked:
-        shares = probabilities(asker, answers, plan, 2)
+        shares = probabilities(asker, answers, plan, [plan.asked_in[0]] * len(answers), 2)
         system = System(condition.name, condition.title, "model", score_rows(rows, shares[:, 1]))
         add_answer_figures(system, answers, table)
         valid = np.isfinite(shares).all(1)

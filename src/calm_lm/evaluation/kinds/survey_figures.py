@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.pool import Pooled
 from calm_lm.evaluation.kinds.answer_figures import add_answer_figures, add_inequity
-from calm_lm.evaluation.kinds.survey_rows import SurveyRows, matched
+from calm_lm.evaluation.kinds.survey_rows import SurveyRows, matched, sheets
 from calm_lm.evaluation.result import System
 from calm_lm.evaluation.table import Table, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
@@ -28,6 +28,9 @@ from calm_lm.stats.distances import (
 )
 from calm_lm.stats.distinctiveness import c_dist, distinct_pairs, gini_simpson_rows
 from calm_lm.stats.refusals import DistanceName, refusal_bounds
+
+if TYPE_CHECKING:
+    from calm_lm.evaluation.asking.subject import Subject
 
 PEOPLE_DRAWS = 200
 FEWEST = 3  # cultures of which one can say how far they lie apart
@@ -63,18 +66,8 @@ def _diversity(system: System, rows: SurveyRows, answers: Sequence[Pooled], tabl
 
 def _distinctness(system: System, rows: SurveyRows, answers: Sequence[Pooled], plan: Plan) -> None:
     """How far apart two cultures are in the model, beside people; of at least three that share items."""
-    cultures = sorted({row.country for row in rows})
-    items = list(rows.by_item)
-    most = max(len(row.item.options) for row in rows)
-    model = np.full((len(cultures), len(items), most), np.nan)
-    people = model.copy()
-    for part in matched(rows, answers):
-        place = items.index(part.item.id)
-        for number_, row in enumerate(part.rows):
-            culture, k = cultures.index(rows[row].country), len(part.item.options)
-            for kept, shares in ((model, part.model), (people, part.people)):
-                kept[culture, place] = 0.0
-                kept[culture, place, :k] = shares[number_]
+    cultures = sorted({row.culture for row in rows})
+    model, people = sheets(rows, answers, cultures)
     alike = comparable(np.isfinite(model[:, :, 0]))
     if len(alike) < FEWEST:
         return
@@ -146,7 +139,7 @@ def _over_respondents(system: System, rows: SurveyRows, answers: Sequence[Pooled
             values[:, part.rows[number_]] = distance(model, drawn)
     if not np.isfinite(values).any():
         return
-    cultures = np.asarray([row.country for row in rows])
+    cultures = np.asarray([row.culture for row in rows])
     by_culture = [mean_of_known(values[:, cultures == name].T) for name in np.unique(cultures)]
     means = mean_of_known(np.stack(by_culture))
     low, high = np.quantile(means, [0.025, 0.975])
@@ -191,10 +184,23 @@ def add_comparisons(
     rows: SurveyRows,
     answers: Sequence[Sequence[Pooled]],
     table: Table,
-) -> None:
+    speakers: Sequence[Subject],
+) -> list[str]:
     """Consistency over framings (FCS) and languages (CLCS), and the shift that a persona brings (SPD).
 
-    Consistencies are the model's, not a condition's: they stand with the first condition.
+    Consistencies are a model's, not a condition's: they stand with the first condition that it answered, and answers
+    of two models are never compared as one model's.
+
+    Args:
+        systems: the conditions first.
+        conditions: how was asked.
+        rows: what was asked.
+        answers: along the rows, by condition.
+        table: the rows' redraws.
+        speakers: who answered, by condition.
+
+    Returns:
+        Remarks on what is not computed.
     """
     told: dict[str, tuple[str, Callable[[Condition], tuple[object, ...]]]] = {
         "fcs": ("Consistency over framings (FCS, Jensen-Shannon)", lambda one: (one.language, one.reasoning)),
@@ -205,15 +211,22 @@ def add_comparisons(
             "Consistency with and without reasoning", lambda one: (one.framing, one.culture, one.language)
         ),
     }  # fmt: skip
+    models = [each.identity.fingerprint for each in speakers]
+    remarks: list[str] = []
     for name, (title, kept) in told.items():
-        pairs = [
+        alike = [
             (a, b)
             for a, b in combinations(range(len(conditions)), 2)
             if kept(conditions[a]) == kept(conditions[b]) and (name != "fcs" or _framings_differ(conditions, a, b))
         ]
-        if pairs:
-            closeness = mean_of_known(np.stack([_closeness(rows, answers[a], answers[b]) for a, b in pairs]))
-            systems[0].figures[name] = figure(table.means(closeness), title=title, higher_is_better=True)
+        for model in dict.fromkeys(models):
+            pairs = [(a, b) for a, b in alike if models[a] == models[b] == model]
+            if pairs:
+                closeness = mean_of_known(np.stack([_closeness(rows, answers[a], answers[b]) for a, b in pairs]))
+                first = systems[models.index(model)]
+                first.figures[name] = figure(table.means(closeness), title=title, higher_is_better=True)
+        for who in dict.fromkeys((speakers[a].title, speakers[b].title) for a, b in alike if models[a] != models[b]):
+            remarks.append(f"{title.partition(' (')[0]} is not computed between {' and '.join(who)}: two models.")
     for number_, condition in enumerate(conditions):
         plain = Condition(language=condition.language, reasoning=condition.reasoning)
         if condition.framing == "persona" and plain in conditions:
@@ -221,6 +234,7 @@ def add_comparisons(
             systems[number_].figures["spd"] = figure(
                 table.means(shift), title="How far a persona moves the answer on the scale (SPD)", higher_is_better=None
             )
+    return remarks
 
 
 def mean_of_known(values: Floats) -> Floats:

@@ -42,17 +42,39 @@ METRICS = (
 
 
 class SurveyRows:
-    """Items and places with the people's answers, sorted by item."""
+    """Items and places with the people's answers, sorted by item.
+
+    Args:
+        rows: in the order of their items.
+        thin: rows that are not judged because too few people stand behind them.
+    """
 
     class Row(NamedTuple):
-        """One item in one place."""
+        """One item and the people of one place, or of one part of them.
+
+        Attributes:
+            item: the question.
+            people: what they answered.
+            everyone: what everyone in their country answered, where they are a part of it; they are among these.
+        """
 
         item: SurveyItem
-        country: str
         people: ResponseDistribution
+        everyone: ResponseDistribution | None = None
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+        @property
+        def country(self) -> str:
+            """Where they live."""
+            return self.people.cell.country
+
+        @property
+        def culture(self) -> str:
+            """Who they are, as the table of scores names them: `EG`, or `EG, sex=female`."""
+            return self.people.cell.name
+
+    def __init__(self, rows: Sequence[Row], thin: Sequence[Row] = ()) -> None:
         self._rows = list(rows)
+        self.thin = tuple(thin)
         places: dict[str, list[int]] = {}
         for number, row in enumerate(rows):
             places.setdefault(row.item.id, []).append(number)
@@ -80,6 +102,29 @@ class SurveyRows:
                 if len(rows) > 1:
                     found[row] = np.delete(shares, place, axis=0).mean(0)
         return found
+
+
+class Sheets(NamedTuple):
+    """Answers by culture and item [C, I, K], filled up with zeros; `nan` where a culture has no answer to an item."""
+
+    model: Floats
+    people: Floats
+
+
+def sheets(rows: SurveyRows, answers: Sequence[Pooled], cultures: Sequence[str]) -> Sheets:
+    """The model's and people's answers of these cultures, laid side by side."""
+    places = {culture: place for place, culture in enumerate(cultures)}
+    most = max(len(row.item.options) for row in rows)
+    model = np.full((len(cultures), len(rows.by_item), most), np.nan)
+    found = Sheets(model, model.copy())
+    for at, item in enumerate(rows.by_item):
+        for row in rows.by_item[item]:
+            place, shares = places.get(rows[row].culture), answers[row].shares
+            if place is not None and shares is not None:
+                for kept, given in zip(found, (shares, rows[row].people.array), strict=True):
+                    kept[place, at] = 0.0
+                    kept[place, at, : len(given)] = given
+    return found
 
 
 class Matched(NamedTuple):

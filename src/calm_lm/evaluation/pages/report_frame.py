@@ -77,11 +77,19 @@ def measured_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Ht
         ("tasks", plainly([task.title for task in tasks]) or "none"),
         ("made", _made(report)),
     ]
+    routed = speakers(report.get("language_models") or {})
     parts: list[str] = [definitions(pairs)]
+    if routed:
+        said = "; ".join(f"{', '.join(languages)} by {who}" for who, languages in routed.items())
+        parts.append(note(
+            f"Questions in these languages were answered by other models: {said}. What they answered is marked, "
+            "and says nothing about the model under test."
+        ))  # fmt: skip
     beyond = report.get("unsupported_languages") or []
     if beyond:
         parts.append(note(
-            f"The model does not claim to read {plainly(list(map(str, beyond)))} and was asked in it all the same. "
+            f"The model that was asked does not claim to read {plainly(list(map(str, beyond)))}, and was asked in it "
+            "all the same. "
             "What it answers there says little."
         ))  # fmt: skip
     left = report.get("left_out") or {}
@@ -92,6 +100,15 @@ def measured_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Ht
     if failed:
         parts += [tag("h3", "Failed"), bullets(join((tag("b", str(name)), f": {why}")) for name, why in failed.items())]
     return section("measured", "What was measured, and on whom", *parts)
+
+
+def speakers(routed: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Models that answered in place of the one under test, with their fingerprint, and in which languages."""
+    found: dict[str, list[str]] = {}
+    for language, about in routed.items():
+        who = f"{about.get('title') or 'not named'} ({str(about.get('fingerprint') or 'no fingerprint')[:16]})"
+        found.setdefault(who, []).append(str(language))
+    return found
 
 
 def by_reason(left: Mapping[str, Any]) -> dict[str, list[str]]:

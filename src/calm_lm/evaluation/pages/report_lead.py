@@ -81,7 +81,8 @@ def _best_baseline(tasks: Sequence[TaskView]) -> str:
 
 def _country_prompt(tasks: Sequence[TaskView]) -> str:
     """Whether telling the model the country helped."""
-    found = [each for task in tasks if (each := task.standing("neutral+country", "neutral")) is not None]
+    pair = ("neutral+country", "neutral")
+    found = [each for task in tasks if task.is_own(*pair) and (each := task.standing(*pair)) is not None]
     if not found:
         return ""
     helped, harmed = found.count("ahead"), found.count("behind")

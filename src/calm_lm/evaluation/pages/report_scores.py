@@ -124,8 +124,8 @@ def _at(system: Judged, culture: str) -> float | None:
 
 
 def _place(name: str) -> Html:
-    known = culture_name(name)
-    return join((known, tag("span", name, class_="aside") if known != name else ""))
+    known, place = culture_name(name), name.partition(", ")[0]  # a group's name says all but the id of its place
+    return join((known, tag("span", place, class_="aside") if known != name else ""))
 
 
 def _all_places(task: TaskView) -> Html:

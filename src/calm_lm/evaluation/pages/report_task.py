@@ -64,6 +64,9 @@ def _facts(task: TaskView, bill: Mapping[str, Any]) -> Html:
     if skipped:
         why = [f"{name} ({reason})" for name, reason in skipped.items()] if isinstance(skipped, Mapping) else skipped
         left += f" Not asked under {plainly(list(map(str, why)))}."
+    skipped = task.asked.get("languages_left_out")
+    if skipped:
+        left += f" Not asked in {plainly(list(map(str, skipped)))}, which no model of this run claims to read."
     judge = task.asked.get("judge")
     if isinstance(judge, Mapping):
         itself = ", the same model as the one judged" if task.asked.get("judges_itself") else ""

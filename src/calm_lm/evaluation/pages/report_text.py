@@ -136,17 +136,27 @@ def duration(seconds: Any) -> str:
 
 @cache
 def culture_name(culture: str) -> str:
-    """The English name of a culture; an id that is none is its own name."""
+    """The English name of a culture; an id that is none is its own name. A group's is `Egypt, sex female`."""
+    place, group = _parts(culture)
     try:
-        return display_name(culture)
+        return display_name(place) + group
     except (KeyError, ValueError, LookupError):  # an id of a user's data that no list has
-        return culture
+        return place + group
 
 
 def culture_and_id(culture: str) -> str:
-    """`Egypt (EG)`."""
-    name = culture_name(culture)
-    return name if name == culture else f"{name} ({culture})"
+    """`Egypt (EG)`, or `Egypt (EG), sex female`."""
+    place, group = _parts(culture)
+    name = culture_name(place)
+    return (name if name == place else f"{name} ({place})") + group
+
+
+def _parts(culture: str) -> tuple[str, str]:
+    """The id of a place, and of a group in it (`EG, sex=female`) what is added to the place's name."""
+    place, comma, group = culture.partition(", ")
+    if not comma or "=" not in group:
+        return culture, ""
+    return place, comma + group.replace("=", " ").replace("_", " ")
 
 
 def counted(number_: int, one: str, many: str | None = None) -> str:

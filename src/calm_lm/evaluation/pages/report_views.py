@@ -26,7 +26,7 @@ class Score(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One system of a task."""
+    """One system of a task; `by_another` where another model than the one under test answered some of it."""
 
     name: str
     title: str
@@ -35,6 +35,7 @@ class Judged(NamedTuple):
     metrics: dict[str, Score]
     figures: dict[str, Score]
     detail: Mapping[str, Any]
+    by_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,22 @@ class TaskView:
         return found[0].higher_is_better if found else None
 
     def best(self, role: str) -> Judged | None:
-        """The system of a role with the best headline; the first one where neither end is good."""
-        known = [each for each in self.systems if each.role == role and _value(each) is not None]
+        """The system of a role with the best headline; the first one where neither end is good.
+
+        What another model than the one under test answered speaks for neither.
+        """
+        known = [each for each in self.systems if each.role == role and not each.by_another]
+        known = [each for each in known if _value(each) is not None]
         if not known:
             return None
         if self.higher_is_better is None:
             return known[0]
         sign = 1 if self.higher_is_better else -1
         return max(known, key=lambda each: sign * (_value(each) or 0.0))
+
+    def is_own(self, *names: str) -> bool:
+        """Whether the model under test answered all of these systems itself."""
+        return not any(each.by_another for each in self.systems if each.name in names)
 
     def standing(self, first: str, second: str) -> Standing | None:
         """Whether the whole 95 % interval of the paired difference is on one side; None where there is none."""
@@ -120,8 +129,9 @@ def _judged(name: str, found: Mapping[str, Any], metric: str) -> Judged:
     figures = {key: _score(key, each, "value") for key, each in (found.get("figures") or {}).items()}
     title = clean_text(str(found.get("title") or name), 120)
     return Judged(
-        name, title, str(found.get("role", "")), metrics.get(metric), metrics, figures, found.get("detail") or {}
-    )
+        name, title, str(found.get("role", "")), metrics.get(metric), metrics, figures, found.get("detail") or {},
+        bool(found.get("answered_by")),
+    )  # fmt: skip
 
 
 def _score(name: str, found: Mapping[str, Any], value: str) -> Score:

@@ -25,6 +25,7 @@ class Plan:
         data_dir: folder of the data sets.
         seed: of samples, orders and draws.
         replicates: of the bootstrap.
+        languages: the part of the task's languages that it is asked in; None is all of them.
     """
 
     wanted: Wanted
@@ -32,6 +33,12 @@ class Plan:
     data_dir: Path | None = None
     seed: int = 0
     replicates: int = 1_000
+    languages: tuple[str, ...] | None = None
+
+    @property
+    def asked_in(self) -> tuple[str, ...]:
+        """Languages that the task is asked in where a condition does not choose."""
+        return self.task.languages if self.languages is None else self.languages
 
     @property
     def task(self) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,6 +12,7 @@ from typing import Any
 import pydantic
 
 from calm_lm.errors import CalmError
+from calm_lm.evaluation.asking.conditions import Condition, parse_conditions
 
 FOLDER = resources.files("calm_lm.evaluation.tasks") / "catalogue"
 
@@ -68,12 +69,25 @@ class Task(pydantic.BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A task as a suite asks for it: how many items, how many presentations of each, how many samples of a text."""
+    """A task as a suite asks for it.
+
+    Attributes:
+        task: what is asked.
+        items: at most so many; None takes all.
+        presentations: of each item.
+        samples: of a text.
+        also: conditions beside those of the run, without which this task would not say what it is for.
+    """
 
     task: Task
     items: int | None = None
     presentations: int = 2
     samples: int = 5
+    also: tuple[str, ...] = ()
+
+    def asked_under(self, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+        """The run's conditions, and those that this task is asked under beside them."""
+        return tuple(dict.fromkeys((*conditions, *parse_conditions(self.also))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,10 @@ def load_suite(name: str) -> Suite:
     if name not in _suites():
         raise CalmError("E43", "is no suite.", field="--suite", value=name, fix=f"use {', '.join(suite_names())}.")
     declared = _suites()[name]
-    tasks = tuple(Wanted(load_task(entry.pop("task")), **entry) for entry in map(dict, declared["tasks"]))
+    tasks = tuple(
+        Wanted(load_task(entry.pop("task")), also=tuple(entry.pop("also", ())), **entry)
+        for entry in map(dict, declared["tasks"])
+    )
     return Suite(name, declared["title"], tuple(declared["conditions"]), tasks)
 
 

@@ -209,4 +209,4 @@ def _header(path: Path) -> list[str]:
     if not path.is_file():
         return []
     with disk_errors(path), path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return next((cells for cells in csv.reader(stream) if cells), [])
+        return [name.strip() for name in next((cells for cells in csv.reader(stream) if cells), [])]

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_lm.data.tables import find
 from calm_lm.errors import CalmError
 from calm_lm.files import sha256_bytes
 from calm_lm.survey.answers import is_no_answer, is_total, scale_order, starts_high
@@ -32,7 +33,7 @@ from calm_lm.survey.countries import country_id
 from calm_lm.survey.distribution import NOT_ONE, ResponseDistribution
 from calm_lm.survey.instrument import Instrument, Survey
 from calm_lm.survey.item import Option, SurveyItem
-from calm_lm.survey.reading import find_file, literal, number, read_json, read_lines
+from calm_lm.survey.reading import literal, number, read_json, read_rows
 from calm_lm.survey.registry import SurveySource
 
 FULL = "global_opinions.csv"
@@ -74,7 +75,7 @@ def load(folder: Path) -> Survey:
         CalmError: V28 without either file, V34 to V39 for a file that cannot be read, V41 for a question, V33 for an
             unknown country label, V01 to V03 and V25 for an item, V10 and V11 for shares.
     """
-    full, subset = find_file(folder, FULL), find_file(folder, SUBSET)
+    full, subset = find(folder, FULL), find(folder, SUBSET)
     if full is not None:
         answers = _from_csv(full)
     elif subset is not None:
@@ -125,15 +126,16 @@ def _from_json(path: Path) -> Iterator[_Answers]:
 
 
 def _from_csv(path: Path) -> Iterator[_Answers]:
-    for row, cells in read_lines(path, ("question", "selections", "options", "source")):
-        texts = _options(path, row, literal(cells["options"], file=path, row=row, field="options"))
-        match = _TABLE.fullmatch(cells["selections"].strip())
-        table = literal(match["table"] if match else "None", file=path, row=row, field="selections")
+    for row in read_rows(path, ("question", "selections", "options", "source")):
+        at = row.number
+        texts = _options(path, at, literal(row["options"], file=path, row=at, field="options"))
+        match = _TABLE.fullmatch(row["selections"].strip())
+        table = literal(match["table"] if match else "None", file=path, row=at, field="selections")
         if not isinstance(table, dict):
-            raise _bad(path, row, "selections", cells["selections"], "must be a table of countries.")
+            raise _bad(path, at, "selections", row["selections"], "must be a table of countries.")
         for label, shares in table.items():
-            given = _shares(path, row, str(label), shares, len(texts))
-            yield _Answers(cells["question"].strip(), texts, str(label), given, cells["source"].strip(), path, row)
+            given = _shares(path, at, str(label), shares, len(texts))
+            yield _Answers(row["question"].strip(), texts, str(label), given, row["source"].strip(), path, at)
 
 
 def _options(path: Path, row: int, options: Any) -> tuple[str, ...]:

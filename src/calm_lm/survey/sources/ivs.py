@@ -11,7 +11,7 @@ from pathlib import Path
 
 from calm_lm.survey.codebook import read_codebook
 from calm_lm.survey.instrument import Survey
-from calm_lm.survey.microdata import survey_from_microdata
+from calm_lm.survey.microdata import survey_with_cells
 from calm_lm.survey.registry import SurveySource
 from calm_lm.survey.sources.bundled import bundled_codebook, one_file
 
@@ -19,7 +19,12 @@ PATTERNS = ("*[Ii]ntegrated_[Vv]alues_[Ss]urvey*.csv", "[Ii][Vv][Ss]*.csv")
 
 
 def load(folder: Path) -> Survey:
-    """Read the CSV.
+    """Read the CSV; errors as in `cut`."""
+    return cut(folder, ())
+
+
+def cut(folder: Path, by: tuple[str, ...]) -> Survey:
+    """Read the CSV, with the cells of groups that the codebook names (`sex`, `age`).
 
     Raises:
         CalmError: V53 for two CSV files, V45 to V48 for a codebook, V49 to V52 for the CSV.
@@ -29,7 +34,7 @@ def load(folder: Path) -> Survey:
     if own.is_file():
         codebook = read_codebook(own, base=codebook)
     notes = "Texts are paraphrases of ours. Y002 and Y003 are indices computed by the survey; they cannot be asked."
-    return survey_from_microdata(one_file(folder, PATTERNS), codebook, notes=notes)
+    return survey_with_cells(one_file(folder, PATTERNS), codebook, by=by, notes=notes)
 
 
 SOURCE = SurveySource(
@@ -41,6 +46,7 @@ SOURCE = SurveySource(
     folder="ivs",
     signs=PATTERNS,
     load=load,
+    cut=cut,
     obtain="build the Integrated Values Surveys from the trend files of EVS and WVS as their sites describe, save it "
     "as CSV (Integrated_values_surveys_1981-2022.csv) and put it there; it may not be passed on.",
 )

@@ -18,7 +18,7 @@ from calm_lm.survey.countries import country_id
 from calm_lm.survey.distribution import ResponseDistribution
 from calm_lm.survey.instrument import Instrument, Survey
 from calm_lm.survey.item import Option, SurveyItem
-from calm_lm.survey.reading import number, read_json, read_lines
+from calm_lm.survey.reading import number, read_json, read_rows
 from calm_lm.survey.registry import SurveySource
 
 SHARES = "ground_truth_every_country.csv"
@@ -93,10 +93,10 @@ def load(folder: Path) -> Survey:
     left_out: Counter[str] = Counter()
     items: dict[str, SurveyItem] = {}
     found: dict[tuple[str, Cell], ResponseDistribution] = {}
-    for row, cells in read_lines(path, ("cntry_an", "question_key", "pro_score")):
-        key, code = cells["question_key"].strip(), cells["cntry_an"].strip()
-        country = country_id(code, "alpha2", file=path, row=row, field="cntry_an")
-        share = number(cells["pro_score"], file=path, row=row, field="pro_score")
+    for row in read_rows(path, ("cntry_an", "question_key", "pro_score")):
+        key, code = row["question_key"].strip(), row["cntry_an"].strip()
+        country = country_id(code, "alpha2", file=path, row=row.number, field="cntry_an")
+        share = number(row["pro_score"], file=path, row=row.number, field="pro_score")
         item = items.get(key) or _item(key, wordings)
         if item is None:
             reason = "no meaning of 'in favour'" if key in NO_MEANING else "no text"
@@ -105,11 +105,11 @@ def load(folder: Path) -> Survey:
         items[key] = item
         if (key, Cell(country)) in found:
             raise CalmError(
-                "V44", "the country's answer to this question stands twice.", file=path, row=row,
+                "V44", "the country's answer to this question stands twice.", file=path, row=row.number,
                 field=key, value=code, fix="keep one row.",
             )  # fmt: skip
         found[key, Cell(country)] = ResponseDistribution.from_shares(
-            item, Cell(country), {"1": share, "0": 1 - share}, file=path, row=row
+            item, Cell(country), {"1": share, "0": 1 - share}, file=path, row=row.number
         )
     instrument = Instrument.of(
         items.values(),

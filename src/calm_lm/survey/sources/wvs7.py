@@ -13,7 +13,7 @@ from pathlib import Path
 from calm_lm.errors import CalmError
 from calm_lm.survey.codebook import Codebook, read_codebook
 from calm_lm.survey.instrument import Survey
-from calm_lm.survey.microdata import survey_from_microdata
+from calm_lm.survey.microdata import survey_with_cells
 from calm_lm.survey.registry import SurveySource
 from calm_lm.survey.sources.bundled import bundled_codebook, one_file
 
@@ -34,7 +34,15 @@ _NOMINAL = (152,)  # aims of the country and of the respondent
 
 
 def load(folder: Path) -> Survey:
-    """Read the CSV with the codebook beside it, or with the bundled paraphrases.
+    """Read the CSV; errors as in `cut`."""
+    return cut(folder, ())
+
+
+def cut(folder: Path, by: tuple[str, ...]) -> Survey:
+    """Read the CSV with the codebook beside it, or with the bundled paraphrases, and with the cells of its groups.
+
+    Bundled groups (the bands of age, income and education are ours): `sex`, `age`, `education`, `employment`,
+    `income`, `marital_status`, `religion`, `settlement`. People whose value has no name there fall into no cell.
 
     Raises:
         CalmError: V53 for two CSV files, V54 for a codebook with another number of options than the survey has, V45 to
@@ -42,7 +50,7 @@ def load(folder: Path) -> Survey:
     """
     codebook = wvs7_codebook(next((folder / name for name in CODEBOOKS if (folder / name).is_file()), None))
     notes = "Where an item's source is 'paraphrase', its text is ours and not the questionnaire's."
-    return survey_from_microdata(one_file(folder, (PATTERN,)), codebook, notes=notes)
+    return survey_with_cells(one_file(folder, (PATTERN,)), codebook, by=by, notes=notes)
 
 
 def wvs7_codebook(path: Path | None = None) -> Codebook:
@@ -90,6 +98,7 @@ SOURCE = SurveySource(
     folder="wvs7",
     signs=(PATTERN,),
     load=load,
+    cut=cut,
     obtain="download the CSV of wave 7 (WVS_Cross-National_Wave_7_csv_...) from the survey's own site after its form, "
     "and put it there; it may not be passed on.",
 )

@@ -74,7 +74,8 @@ def survey() -> Scorer:
     """Reads the option that a reply names; how close it is to people is the metrics' business."""
 
     async def score(state: TaskState, target: Target) -> Score:
-        read = read_reply(state.output.completion, state.metadata["labels"], state.metadata["texts"])
+        asked = state.metadata
+        read = read_reply(state.output.completion, asked["labels"], asked["texts"], asked["language"])
         named = [read] if isinstance(read, int) else []
         answer = str(read) if named else None
         return Score(value=float(bool(named)), answer=answer, metadata=dict(state.metadata) | {"named": named})
