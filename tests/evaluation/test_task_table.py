@@ -12,10 +12,11 @@ from hypothesis.extra.numpy import arrays
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.table import Metric, Table, figure
-from calm_lm.stats.bootstrap import bootstrap_interval
+from calm_lm.stats.sums import few_drawn
 
 LOWER = Metric("distance", "Distance", higher_is_better=False)
 HIGHER = Metric("closeness", "Closeness", higher_is_better=True)
+SIGNED = Metric("lead", "Lead", higher_is_better=None, low=None, high=None)
 NAN = float("nan")
 
 
@@ -66,10 +67,11 @@ def test_the_interval_is_that_of_a_bootstrap_over_questions_done_another_way():
     def mean(rows):
         return float(np.mean([values[rows][cultures[rows] == name].mean() for name in ("EG", "TR")]))
 
-    other = bootstrap_interval(mean, questions, n=2000, seed=3)
-    low, high = Table(questions, cultures.tolist(), replicates=2000).score(LOWER, values)["interval"]
-    assert low == pytest.approx(other.low, abs=0.01)
-    assert high == pytest.approx(other.high, abs=0.01)
+    draws = np.random.default_rng(3).integers(60, size=(2000, few_drawn(60)))
+    others = np.quantile([mean(np.concatenate([drawn, drawn + 60])) for drawn in draws], [0.025, 0.975])
+    assert Table(questions, cultures.tolist(), replicates=2000).score(LOWER, values)["interval"] == pytest.approx(
+        others.tolist(), abs=0.01
+    )
 
 
 def test_questions_of_one_culture_each_give_an_interval_as_wide_as_that_of_a_mean():
@@ -80,8 +82,8 @@ def test_questions_of_one_culture_each_give_an_interval_as_wide_as_that_of_a_mea
 
 
 def test_cultures_with_many_and_few_questions_still_count_alike():
-    table = Table(["q1", "q2", "q3", "q4"], ["EG", "EG", "EG", "TR"])
-    means = table.means(np.array([0.0, 0.3, 0.6, 0.9]))
+    table = Table([f"q{i}" for i in range(6)], ["EG"] * 5 + ["TR"])
+    means = table.means(np.array([0.0, 0.1, 0.3, 0.5, 0.6, 0.9]))
     assert means[0] == pytest.approx((0.3 + 0.9) / 2)
     assert np.isfinite(means).all()
 
@@ -96,7 +98,35 @@ def test_of_one_question_nothing_is_certain():
     assert (gap["difference"], gap["interval"], gap["p"]) == (pytest.approx(0.25), None, 1.0)
 
 
-@pytest.mark.parametrize(("questions", "least"), [(2, 0.5), (3, 0.25), (5, 0.0625)])
+def test_an_interval_needs_five_questions_of_its_own():
+    names = [f"q{i}" for i in range(9)]
+    score = Table(names, ["EG"] * 5 + ["TR"] * 4).score(LOWER, np.linspace(0, 1, 9))
+    assert score["interval"] is not None
+    assert score["by_culture"]["EG"]["interval"] is not None
+    assert score["by_culture"]["TR"] == {"value": pytest.approx(0.8125), "interval": None}
+    four = Table(names[:4], ["EG"] * 4)
+    assert four.score(LOWER, np.linspace(0, 1, 4))["interval"] is None
+    gap = four.compare(LOWER, np.linspace(0.2, 0.4, 4), np.zeros(4))
+    assert gap is not None
+    assert (gap["interval"], gap["p"]) == (None, 1.0)
+
+
+@pytest.mark.parametrize("questions", [5, 8, 20])
+def test_intervals_over_few_questions_hold_the_truth_as_often_as_they_say(questions):
+    """Of 400 samples 95 % is 380, standard error 4.4; drawing as many questions as there are holds 82 % of five."""
+    rng = np.random.default_rng(questions)
+    table = Table([f"q{i}" for i in range(questions)], ["EG"] * questions, replicates=400)
+    ends = [table.score(SIGNED, rng.normal(size=questions))["interval"] for _ in range(400)]
+    assert sum(low <= 0 <= high for low, high in ends) >= 0.9 * 400
+
+
+def test_how_many_questions_are_drawn_by_hand():
+    # t at 0.975: 2.776 of 4 degrees, 2.365 of 7, 2.093 of 19; 4 * (1.96 / 2.776)^2 = 1.99
+    assert [few_drawn(n) for n in (1, 2, 5, 8, 20)] == [1, 1, 2, 5, 17]
+    assert few_drawn(1000) == 997
+
+
+@pytest.mark.parametrize(("questions", "least"), [(5, 0.0625), (6, 0.03125)])
 def test_few_questions_never_make_a_small_p(questions, least):
     """All signs agree: of 2^G patterns of signs, two are as extreme."""
     values = np.linspace(0.2, 0.4, questions)

@@ -20,9 +20,10 @@ import numpy as np
 from calm_lm.errors import CalmError
 from calm_lm.stats.arrays import Bools, Floats, Ints
 from calm_lm.stats.effects import cohens_dz
-from calm_lm.stats.sums import Draws, difference_of, draw, group_sums, interval_of, replicate
+from calm_lm.stats.sums import Draws, difference_of, draw, few_drawn, group_sums, interval_of, replicate
 
 REPLICATES = 1_000
+FEWEST = 5  # questions; an interval over fewer holds the truth too seldom to be told, however it is made
 EVERYONE = "everyone"  # the culture of rows that have none
 
 
@@ -70,7 +71,7 @@ class Table:
         self._groups: Ints = places.astype(np.int64)
         self.culture_of: Ints = np.searchsorted(self.names, np.asarray(cultures)).astype(np.int64)
         self._shape = (len(ids), len(self.names))
-        self._draws: Draws = draw(len(ids), 1, replicates, seed)
+        self._draws: Draws = draw(len(ids), 1, replicates, seed, few_drawn(len(ids)))
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -94,7 +95,7 @@ class Table:
             "worst": None if worst is None else number(defined[worst]),
             "worst_culture": worst,
             "by_culture": {
-                name: {"value": number(here[name]), "interval": ends(by_culture[:, i])}
+                name: {"value": number(here[name]), "interval": self._ends_here(by_culture[:, i], values, i)}
                 for i, name in enumerate(self.names)
             },
             "rows": int(np.isfinite(values).sum()),
@@ -103,8 +104,8 @@ class Table:
     def compare(self, metric: Metric, a: Floats, b: Floats) -> dict[str, Any] | None:
         """System a minus system b on the rows that both have; None where there is none.
 
-        Of rows on a single question there is no interval, and p is 1. With G questions, p is not below 2 / 2^G, the
-        least that flipping signs question by question can reach: a bootstrap of two questions would know no doubt.
+        Of rows on fewer than `FEWEST` questions there is no interval, and p is 1. With G questions, p is not below
+        2 / 2^G, the least that flipping signs question by question can reach.
         """
         both = np.isfinite(a) & np.isfinite(b)
         if not both.any():
@@ -112,7 +113,7 @@ class Table:
         first, second = (self.means(np.where(both, each, np.nan)) for each in (a, b))
         difference, questions = (a - b)[both], len(np.unique(self._groups[both]))
         found: dict[str, Any] = {"difference": number(first[0] - second[0]), "interval": None, "p": 1.0}
-        if questions > 1:
+        if questions >= FEWEST:
             gap = difference_of(first, second)
             found["interval"] = [number(gap.interval.low), number(gap.interval.high)]
             found["p"] = max(gap.p, 2.0 ** (1 - questions))
@@ -122,14 +123,14 @@ class Table:
         }
 
     def means(self, values: Floats) -> Floats:
-        """Replicates [n + 1] of the mean over cultures, the estimate first; `nan` where one question has values."""
+        """Replicates [n + 1] of the mean over cultures, the estimate first; `nan` where few questions have values."""
         known = np.isfinite(values)
         rows = np.bincount(self.culture_of[known], minlength=self._shape[1])
         weights = np.where(known, 1 / np.maximum(rows[self.culture_of], 1), 0.0)
         columns = np.stack([np.where(known, values, 0.0) * weights, weights], 1)[None]
         everywhere = np.zeros_like(self.culture_of)
         sums = group_sums(columns, self._groups, everywhere, (self._shape[0], 1))
-        return self._unless_one(replicate(sums, _ratio, self._draws)[1], known)
+        return self._unless_few(replicate(sums, _ratio, self._draws)[1], known)
 
     def by_culture(self, values: Floats) -> Floats:
         """Replicates [n + 1, C] by culture, the estimate first."""
@@ -139,12 +140,17 @@ class Table:
         known = np.isfinite(values)
         rows = np.stack([np.where(known, values, 0.0), known.astype(np.float64)], 1)[None]
         found = replicate(group_sums(rows, self._groups, self.culture_of, self._shape), _ratio, self._draws)
-        by_culture, overall = (self._unless_one(each, known) for each in found)
+        by_culture, overall = (self._unless_few(each, known) for each in found)
         return by_culture, overall
 
-    def _unless_one(self, replicates: Floats, known: Bools) -> Floats:
-        """One question cannot be redrawn: nothing but the estimate is left of its replicates."""
-        if len(np.unique(self._groups[known])) < 2:
+    def _ends_here(self, replicates: Floats, values: Floats, place: int) -> list[float | None] | None:
+        """The interval of one culture, by its own questions."""
+        here = np.isfinite(values) & (self.culture_of == place)
+        return ends(self._unless_few(replicates.copy(), here))
+
+    def _unless_few(self, replicates: Floats, known: Bools) -> Floats:
+        """Redraws of fewer than `FEWEST` questions say little: nothing but the estimate is left of them."""
+        if len(np.unique(self._groups[known])) < FEWEST:
             replicates[1:] = np.nan
         return replicates
 

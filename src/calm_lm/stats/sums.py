@@ -30,12 +30,36 @@ class Draws(NamedTuple):
     seeds: Floats
 
 
-def draw(n_groups: int, n_seeds: int, n: int, seed: int) -> Draws:
-    """`n` bootstrap replicates of groups and seeds, after the data themselves."""
+def draw(n_groups: int, n_seeds: int, n: int, seed: int, drawn: int | None = None) -> Draws:
+    """`n` bootstrap replicates of groups and seeds, after the data themselves.
+
+    Args:
+        n_groups: G.
+        n_seeds: S.
+        n: replicates.
+        seed: of the draws.
+        drawn: how many groups a replicate draws; as many as there are where None.
+    """
     rng = np.random.default_rng((seed, n_groups))
-    groups = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n).astype(np.float64)
+    groups = rng.multinomial(drawn or n_groups, np.full(n_groups, 1 / n_groups), size=n).astype(np.float64)
     seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n) / n_seeds
     return Draws(np.vstack([np.ones((1, n_groups)), groups]), np.vstack([np.full((1, n_seeds), 1 / n_seeds), seeds]))
+
+
+def few_drawn(n_groups: int, level: float = 0.95) -> int:
+    """How many of a few groups a replicate of a mean draws, so that intervals are as wide as Student's t has them.
+
+    Drawing G of G groups shows (G - 1) / G of their variance, and a percentile interval takes z where t is right: of
+    five groups such intervals hold the truth in 82 % of cases. Drawing m = (G - 1) (z / t)^2, rounded, makes up for
+    both and stays within the range of the values (93 % with five groups of normal values, 94 % with eight, 95 % with
+    twenty). Source: the m out of n bootstrap (Bickel, Goetze and van Zwet 1997); this choice of m is ours.
+    """
+    from scipy.stats import norm, t
+
+    if n_groups < 2:
+        return n_groups
+    end = (1 + level) / 2
+    return max(1, round((n_groups - 1) * float(norm.ppf(end) / t.ppf(end, n_groups - 1)) ** 2))
 
 
 def group_sums(values: Floats, groups: Ints, cultures: Ints, shape: tuple[int, int]) -> Floats:

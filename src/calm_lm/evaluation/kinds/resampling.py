@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from calm_lm.evaluation.table import ends, figure, number
+from calm_lm.evaluation.table import FEWEST, ends, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Bools, Floats, Ints
-from calm_lm.stats.sums import draw
+from calm_lm.stats.sums import draw, few_drawn
 
 Statistic = Callable[[Ints, Floats], Floats]
 """From the indices of rows [M] and their weights [R, M] to replicates [R], `nan` where it is not defined."""
@@ -34,9 +34,7 @@ class Resampling:
         self._names = sorted(set(cultures))
         self._culture_of = np.searchsorted(self._names, np.asarray(cultures))
         ids, self._group_of = np.unique(np.asarray(groups), return_inverse=True)
-        self._drawn = draw(len(ids), 1, plan.replicates, plan.seed).groups
-        if len(ids) == 1:
-            self._drawn[1:] = np.nan  # one text says nothing about others
+        self._drawn = draw(len(ids), 1, plan.replicates, plan.seed, few_drawn(len(ids))).groups
 
     def figure(self, chosen: Bools, statistic: Statistic, title: str, *, better: bool | None) -> dict[str, Any]:
         """A statistic of the chosen rows, its mean over cultures first; a culture without it is left out."""
@@ -48,11 +46,20 @@ class Resampling:
         known = np.isfinite(by_culture)
         total = np.where(known, by_culture, 0.0).sum(1)
         mean = np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
+        if self._few(chosen):
+            mean[1:] = np.nan
         values = {
-            name: {"value": number(by_culture[0, place]), "interval": ends(by_culture[:, place])}
+            name: {
+                "value": number(by_culture[0, place]),
+                "interval": None if self._few(chosen & (self._culture_of == place)) else ends(by_culture[:, place]),
+            }
             for place, name in enumerate(self._names)
         }
         return figure(mean, title=title, higher_is_better=better) | {"by_culture": values}
+
+    def _few(self, rows: Bools) -> bool:
+        """Too few texts for an interval."""
+        return len(np.unique(self._group_of[rows])) < FEWEST
 
 
 def share(hit: Bools, among: Bools, weights: Floats) -> Floats:
