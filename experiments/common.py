@@ -127,8 +127,9 @@ def run_calm(config: RunConfig, dataset: Dataset, pretrained: Pretrained, seed: 
         model = fit_model(config, dataset, pretrained, seed=seed, folder=Path(folder), norms=norms)
     rows = judged_rows(model, dataset, "test", target=config.train.target)
     views = cached_views(config, pretrained)
-    views.prepare([*rows.texts, *(Grounds(norms, rows.examples, model).sentences if norms else ())], silent)
-    shares = answer_split(model, rows, views, norms).shares
+    grounds = Grounds(rows, model) if norms else None
+    views.prepare([*rows.texts, *(grounds.phrases if grounds else ())], silent)
+    shares = answer_split(model, rows, views, grounds).shares
     trained = sum(p.numel() for p in model.network.parameters())
     trained += sum(delta.numel() for delta in pretrained.lm.lora_state().values())
     pretrained.lm.remove_lora()

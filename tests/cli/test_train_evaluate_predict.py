@@ -58,6 +58,17 @@ def test_evaluate_writes_what_the_design_promises(calm, run_folder, own_table, c
     assert "CALM - majority" in printed
 
 
+def test_an_only_reader_is_exchanged_for_nobody(calm, own_table, columns, settings, tmp_path, monkeypatch_session):
+    table, run, result = tmp_path / "one.csv", tmp_path / "run", tmp_path / "result.json"
+    header, *rows = own_table.read_text().splitlines()
+    table.write_text("\n".join([header, *(row for row in rows if ",SG," in row)]) + "\n")
+    assert calm("train", table, *settings, "train.weights.contrast=0", *columns, "--out", run, "--seeds", "0") == 0
+    judge = ["evaluate", run, "--data", table, *columns, "--baselines", "majority", "--json", result]
+    assert calm(*judge) == 0
+    assert json.loads(result.read_text())["controls"] == {}
+    assert calm(*judge, "--shuffled-votes") == 2
+
+
 def test_predict_shows_every_reader_and_a_blend(calm, run_folder, capsys) -> None:
     words = ["predict", run_folder, "--culture", "SG", "--culture", "SG=0.5,AU=0.5", "--culture", "none"]
     assert calm(*words, "A guest brings a cake.") == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,6 +186,22 @@ def test_permuted_answers_stay_with_their_text_and_leave_their_reader(folder):
     for row, other in enumerate(at.tolist()):
         assert rows.units[row] == rows.units[other]
         assert rows.cultures[row] != rows.cultures[other]
+
+
+def test_texts_with_one_reader_are_in_no_control_and_cost_the_others_nothing(monkeypatch, folder):
+    from calm_lm.data.benchmarks.registry import load_dataset
+
+    whole = load_dataset("seegull", folder)
+    lone = [row for row in whole.splits["test"] if not (row.id.startswith("5/") and row.reader.single != "x-in-region")]
+    data = replace(whole, splits={"test": tuple(lone)})
+    rows = choose_rows(data, plan_of(folder))
+    assert (rows.have_company.sum(), len(rows)) == (6, 7)
+    monkeypatch.setattr("calm_lm.evaluation.kinds.labels.load_dataset", lambda *_: data)
+    systems = told(Scripted(likes_people), plan_of(folder))["systems"]
+    for name in ("other-readers", "persona+country/permuted"):
+        assert systems[name]["metrics"]["accuracy"]["rows"] == 6
+    assert systems["persona+country"]["metrics"]["accuracy"]["rows"] == 7
+    assert np.isnan(permuted(rows, rows.shares)[~rows.have_company]).all()
 
 
 def test_votes_of_others_leave_out_ones_own(folder):

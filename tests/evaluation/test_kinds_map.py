@@ -277,6 +277,12 @@ def test_an_interval_over_places_is_that_of_a_mean():
     assert gap["difference"] == pytest.approx(values.mean())
 
 
+def test_one_answer_for_all_countries_is_not_called_certain(folder):
+    figures = told(Scripted(answer), plan_of(folder))["systems"]["neutral"]["figures"]
+    low, high = figures["steadiness"]["interval"]
+    assert low < figures["steadiness"]["value"] < high  # items differ, though countries cannot
+
+
 def test_the_real_folder_has_a_point_for_every_country_of_the_task(data_dir):
     plan = Plan(Wanted(load_task("cultural-map"), None, 1), parse_conditions(["neutral"]), data_dir, replicates=50)
     found = told(Scripted(uniform), plan)

@@ -106,6 +106,7 @@ def test_rows_of_readers_whom_the_run_does_not_know_are_left_out_and_that_is_tol
     assert list(found["asked"]["readers_left_out"]) == ["x-north-america"]
     assert f"{PAIRS} rows" in found["asked"]["readers_left_out"]["x-north-america"]
     assert any("x-north-america are left out" in note for note in found["asked"]["notes"])
+    assert not {"persona+country/permuted", "other-readers"} & set(found["systems"])  # nobody to exchange or to ask
     alone = told(Run("x-in-region"), plan_of(folder, parse_conditions(["neutral"])))
     assert alone["rows"] == 2 * PAIRS  # where nobody's reading is asked for, nobody's is missing
     assert alone["asked"]["readers_left_out"] == {}

@@ -158,3 +158,25 @@ def test_a_figure_without_enough_replicates_has_no_interval():
 def test_nothing_to_score_is_an_error():
     with pytest.raises(CalmError, match="E40"):
         Table([], [])
+
+
+@pytest.mark.parametrize(("difference", "least"), [(0.0, 0.85), (0.1, 0.85)])
+def test_cultures_with_few_questions_are_not_called_unequal_by_chance(difference, least):
+    rng, held, plain = np.random.default_rng(5), 0, []
+    cultures = [f"x-{at // 10}" for at in range(80)]
+    for at in range(100):
+        truth = difference * rng.standard_normal(8)
+        values = np.repeat(truth, 10) + rng.normal(0, 0.4, 80)
+        spread = Table([str(row) for row in range(80)], cultures, seed=at, replicates=200).spread(values)
+        low, high = np.quantile(spread[1:], [0.025, 0.975])
+        held += low <= truth.std() + 1e-12 <= high + 1e-12
+        plain.append(values.reshape(8, 10).mean(1).std())
+        assert low <= spread[0] <= high
+        assert spread[0] < plain[-1]
+    assert held / 100 >= least
+    assert np.mean(plain) > difference + 0.04  # what the plain standard deviation would have told
+
+
+def test_inequality_that_chance_cannot_make_is_left_as_it_is():
+    table = Table([str(at) for at in range(40)], [str(at // 20) for at in range(40)], replicates=100)
+    assert table.spread(np.repeat([0.0, 1.0], 20)) == pytest.approx(0.5)

@@ -75,6 +75,9 @@ def test_fewer_items_are_judged_of_each_class(folder: Path):
     rows = [row for split in load("univar", data_dir=folder).splits.values() for row in split]
     names, _, judged = divide(rows, plan_of(folder, items=4))
     assert np.bincount(judged.classes).tolist() == [4] * len(names)
+    sources = [[row.source for row in judged.rows if class_of(row) == name] for name in names]
+    halves = ["pvqrr", "pvqrr", "wvs", "wvs"]  # all surveys, not the first
+    assert [sorted(each) for each in sources] == [halves] * len(names)
 
 
 def test_one_class_cannot_be_told(folder: Path):
@@ -141,6 +144,12 @@ def test_vectors_are_kept_and_come_back_the_same(folder: Path, tmp_path: Path):
 def test_an_endpoint_gives_no_vectors(folder: Path):
     with pytest.raises(UnavailableError, match="E96"):
         run(Asker(Scripted(), None, silent), plan_of(folder))
+
+
+def test_who_is_named_for_english_gives_the_vectors_of_english_texts():
+    main, other = Planted(), Planted()
+    found = Asker(main, None, silent, {"en": other}).embed(["one eng"], "vectors")
+    assert (main.asked, other.asked, found.shape) == ([], ["one eng"], (1, 8))
 
 
 @pytest.mark.lm

@@ -214,6 +214,10 @@ def test_both_sources_of_the_survey_name_groups_alike():
         ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n1\tEgypt\n"}, "V57"),
         ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\t \n"}, "V57"),
         ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\n"}, "V57"),
+        (
+            {"full/full_demographic_qa.tsv": 'D_INTERVIEW\tB_COUNTRY\n1\tEgypt\n2\t"Egypt\n' + "3\tEgypt\n" * 9},
+            "V57.*row 3",
+        ),
         ({"full/full_demographic_qa.tsv": "D_INTERVIEW\tB_COUNTRY\n1\tAtlantis\n"}, "V51"),
     ],
 )

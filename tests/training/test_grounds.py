@@ -30,8 +30,9 @@ def made(world, norms):
     vocabulary = Vocabulary.of(data, readers=True)
     torch.manual_seed(0)
     model = new_model(config, data, vocabulary, pretrained, evidence=True)
+    model.norms = norms
     rows = build_rows(data, "train", vocabulary, target="shares")
-    return model, rows, Grounds(norms, rows, model)
+    return model, rows, Grounds(rows, model)
 
 
 def test_rows_cite_their_readers_records(made):
@@ -43,17 +44,17 @@ def test_rows_cite_their_readers_records(made):
     assert grounds.telling.tolist() == [bool(found) for found in grounds.found]
 
 
-def test_rows_told_another_reader_cite_that_ones_records(made, norms):
+def test_rows_told_another_reader_cite_that_ones_records(made):
     model, rows, _ = made
     names = model.manifest.readers
     other = model.reader_weights([Blend.of("SG")] * len(rows.examples))
-    assert {hit.record.culture for hits in Grounds(norms, rows, model, other).found for hit in hits} == {"SG"}
-    nobody = Grounds(norms, rows, model, torch.zeros(len(rows.examples), len(names)))
+    assert {hit.record.culture for hits in Grounds(rows, model, other).found for hit in hits} == {"SG"}
+    nobody = Grounds(rows, model, torch.zeros(len(rows.examples), len(names)))
     assert not any(nobody.found)
     assert nobody.evidence(torch.arange(4), model, model.views) is None
 
 
-def test_evidence_of_a_batch_is_what_the_model_reads_in_prediction(made, norms, world, monkeypatch, tmp_path):
+def test_evidence_of_a_batch_is_what_the_model_reads_in_prediction(made, world, monkeypatch, tmp_path):
     model, rows, grounds = made
     monkeypatch.setenv("CALM_CACHE", str(tmp_path))
     model.network.eval()
@@ -61,7 +62,6 @@ def test_evidence_of_a_batch_is_what_the_model_reads_in_prediction(made, norms, 
     views.prepare(grounds.phrases, lambda what, done, total: None)
     at = torch.arange(len(rows.examples))
     cached = grounds.evidence(at, model, views)
-    model.norms = norms
     live = model._shelf.evidence(grounds.found, 3)
     assert torch.equal(cached.weight, live.weight)
     has = cached.weight > 0
@@ -99,4 +99,4 @@ def test_a_model_without_a_reader_of_records_is_refused(world, norms):
     vocabulary = Vocabulary.of(data, readers=True)
     model = new_model(world.tiny_config(), data, vocabulary, Pretrained(world.tiny_lm(), None), evidence=False)
     with pytest.raises(CalmError, match="M30"):
-        Grounds(norms, build_rows(data, "train", vocabulary, target="shares"), model)
+        model.norms = norms

@@ -301,6 +301,16 @@ def test_evidence_and_lora_exclude_each_other(world, pretrained, tmp_path):
         )
 
 
+def test_norms_without_readers_are_refused_rather_than_never_cited(world, pretrained, tmp_path):
+    class Norms:
+        def search(self, *_args, **_kwargs):
+            raise AssertionError("must not be asked")
+
+    config = world.tiny_config("readers=false")
+    with pytest.raises(CalmError, match=r"\[T13\]"):
+        fit_model(config, world.tiny_dataset(), pretrained, seed=0, folder=tmp_path, norms=Norms())
+
+
 def test_another_backbone_is_another_run(world, pretrained, tmp_path):
     """The same configuration on other weights must not reuse cached states."""
     config, data = world.tiny_config("train.epochs=1"), world.tiny_dataset()

@@ -47,10 +47,14 @@ class LiveProgress:
             self._tasks[what] = self._bar.add_task(what, total=total)
         self._bar.update(self._tasks[what], completed=done, total=total)
 
-    def steps(self, title: str) -> Callable[[int, int, dict[str, float]], None]:
-        """The callback of a training loop: step, steps in all, newest losses."""
+    def steps(
+        self, title: str, *others: Callable[[int, int, dict[str, float]], None]
+    ) -> Callable[[int, int, dict[str, float]], None]:
+        """The callback of a training loop (step, steps in all, newest losses), which `others` are told too."""
 
         def report(step: int, total: int, losses: dict[str, float]) -> None:
+            for other in others:
+                other(step, total, losses)
             shown = f"{title}  loss {losses['loss']:.3f}"
             if title not in self._tasks:
                 self._tasks[title] = self._bar.add_task(shown, total=total)

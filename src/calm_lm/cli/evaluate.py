@@ -168,7 +168,7 @@ def judge_rows(
         if shuffled:
             if not config.readers or not result["controls"]:
                 raise CalmError(
-                    "R05", "votes are shuffled across readers, and this run has none.", field="--shuffled-votes",
+                    "R05", "votes are shuffled across readers, and this run has no two.", field="--shuffled-votes",
                     fix="leave the option out.",
                 )  # fmt: skip
             result["controls"]["shuffled_votes"] = judged.shuffled_votes()

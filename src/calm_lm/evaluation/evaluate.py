@@ -72,7 +72,8 @@ class Evaluation:
         """A model's answers, with the norms of the readers it is told."""
         grounds = None
         if self.norms is not None:
-            grounds = Grounds(self.norms, self.rows, model, readers)
+            model.norms = self.norms
+            grounds = Grounds(self.rows, model, readers)
             self.views.prepare(grounds.phrases, self.progress)
         return answer_split(model, self.rows, self.views, grounds, readers=readers)
 
@@ -157,7 +158,7 @@ class Evaluation:
             "left_out": self.left_out,
             "controls": {},
         }
-        if first.manifest.readers:
+        if len(first.manifest.readers) > 1:  # an only reader can be exchanged for nobody
             result["controls"]["permuted_reader"] = self.permuted_reader()
         if self.dataset.offensive and len(self.dataset.labels) == 2:
             result["moderation"] = moderation_scores(calm, self.rows, self.truth)

@@ -63,9 +63,9 @@ def answer_split(
 
 
 def other_readers(rows: Rows, seed: int) -> Tensor:
-    """Every row read as another reader, drawn at random: the permuted-reader control. [N, R]."""
+    """Every row read as another reader, drawn at random: the permuted-reader control. [N, R], R above 1."""
     count = rows.readers.size(1)
-    shift = torch.randint(1, max(count, 2), (len(rows.examples),), generator=torch.Generator().manual_seed(seed))
+    shift = torch.randint(1, count, (len(rows.examples),), generator=torch.Generator().manual_seed(seed))
     place = rows.readers.argmax(1)
-    wrong = torch.nn.functional.one_hot((place + shift) % max(count, 1), count).to(rows.readers.dtype)
+    wrong = torch.nn.functional.one_hot((place + shift) % count, count).to(rows.readers.dtype)
     return torch.where(rows.readers.sum(1, keepdim=True) > 0, wrong, rows.readers)

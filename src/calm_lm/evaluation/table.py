@@ -20,7 +20,7 @@ import numpy as np
 from calm_lm.errors import CalmError
 from calm_lm.stats.arrays import Bools, Floats, Ints
 from calm_lm.stats.effects import cohens_dz
-from calm_lm.stats.sums import Draws, difference_of, draw, few_drawn, group_sums, interval_of, replicate
+from calm_lm.stats.sums import Draws, difference_of, draw, few_drawn, group_sums, interval_of, replicate, spread_over
 
 REPLICATES = 1_000
 FEWEST = 5  # questions; an interval over fewer holds the truth too seldom to be told, however it is made
@@ -135,6 +135,10 @@ class Table:
     def by_culture(self, values: Floats) -> Floats:
         """Replicates [n + 1, C] by culture, the estimate first."""
         return self._replicate(values)[0]
+
+    def spread(self, values: Floats) -> Floats:
+        """Replicates [n + 1] of the standard deviation over cultures, without what chance adds (`stats.sums`)."""
+        return spread_over(self.by_culture(values), self._shape[0])
 
     def _replicate(self, values: Floats) -> tuple[Floats, Floats]:
         known = np.isfinite(values)

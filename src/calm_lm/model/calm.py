@@ -23,6 +23,7 @@ from calm_lm.model.evidence import EvidenceRows
 from calm_lm.model.explain import explain_row, inspect_row, trace_tokens
 from calm_lm.model.loop import Answer, EncodedPrompts, StatesOf, encode_prompts, reflect
 from calm_lm.model.manifest import CalmManifest, Weights
+from calm_lm.model.nearest_norms import NearestNorms, by_meaning
 from calm_lm.model.network import CalmNetwork
 from calm_lm.model.norms import Found, NormSource, RecordShelf, cite, refuse_norms
 from calm_lm.model.reflection import SelfPrompts, build_self_prompts
@@ -83,6 +84,7 @@ class CalmModel:
             manifest.readers, tuple(display_name(r) for r in manifest.readers), manifest.labels, self.dimensions
         )
         self._norms: NormSource | None = None
+        self._search: NormSource | None = None
         self._shelf = RecordShelf(network, self.views)
 
     # -- loading and saving --------------------------------------------------------------------------
@@ -132,6 +134,24 @@ class CalmModel:
         if source is not None:
             refuse_norms(self.manifest.sizes)
         self._norms, self._shelf = source, RecordShelf(self.network, self.views)
+        self._search = by_meaning(source, self.encoder)
+
+    def cite(
+        self, texts: Sequence[str], text_of: Tensor, cultures: Sequence[Blend | None], sentences: Tensor | None = None
+    ) -> list[list[Found]]:
+        """Norm records for rows of texts, by meaning where there is a sentence view, by words elsewhere.
+
+        Args:
+            texts: U texts.
+            text_of: [B] which of them each row is.
+            cultures: B blends; a row without a culture gets none.
+            sentences: the texts' embeddings [U, d_sentence] where they are there already.
+        """
+        if self._search is None:
+            return [[] for _ in cultures]
+        if isinstance(self._search, NearestNorms):
+            self._search.know(texts, sentences)
+        return cite(self._search, [texts[i] for i in text_of.tolist()], cultures, EVIDENCE)
 
     # -- the forward pass ----------------------------------------------------------------------------
 
@@ -276,9 +296,7 @@ class CalmModel:
     ) -> tuple[list[list[Found]], tuple[Encoding, Answer]]:
         """Rows of texts that are encoded already, with evidence if there is a norm source."""
         weights = self.reader_weights(blends)
-        found: list[list[Found]] = [[] for _ in blends]
-        if self._norms is not None:
-            found = cite(self._norms, [texts[i] for i in text_of.tolist()], blends, EVIDENCE)
+        found = self.cite(texts, text_of, blends, views.sentence)
         return found, self.answer(views, weights, text_of, self._shelf.evidence(found, EVIDENCE))
 
     def _refuse_unreadable(self, texts: Sequence[str]) -> None:

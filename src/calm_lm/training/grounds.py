@@ -8,7 +8,7 @@ from torch import Tensor
 
 from calm_lm.model.calm import EVIDENCE, CalmModel
 from calm_lm.model.evidence import EvidenceRows
-from calm_lm.model.norms import NormSource, cite, different_claims, evidence_rows, read_claims, refuse_norms
+from calm_lm.model.norms import different_claims, evidence_rows, read_claims
 from calm_lm.model.views import Views
 from calm_lm.training.material import Rows
 from calm_lm.training.sampler import PairedRows
@@ -23,19 +23,14 @@ class Grounds:
     """Norm records that speak to each row of one split.
 
     Args:
-        source: where they are searched.
         rows: the split.
-        model: knows the readers.
+        model: knows the readers, and where records are searched (`CalmModel.norms`).
         readers: [N, n_readers], in place of the rows' own (controls).
-
-    Raises:
-        CalmError: M30 for a model that was trained without norm records.
     """
 
-    def __init__(self, source: NormSource, rows: Rows, model: CalmModel, readers: Tensor | None = None) -> None:
-        refuse_norms(model.manifest.sizes)
+    def __init__(self, rows: Rows, model: CalmModel, readers: Tensor | None = None) -> None:
         cultures = model.blends(rows.readers if readers is None else readers)
-        self.found = cite(source, [example.text for example in rows.examples], cultures, EVIDENCE)
+        self.found = model.cite(rows.texts, rows.text_of, cultures)
         self.phrases = tuple(dict.fromkeys(part for claim in different_claims(self.found) for part in claim))
         self.telling = torch.tensor([bool(hits) for hits in self.found]) & (rows.known > 0)
 

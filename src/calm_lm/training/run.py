@@ -112,7 +112,8 @@ def fit_model(
     """Train one model with one seed; checkpoints and the metrics log go to `folder`.
 
     Raises:
-        CalmError: T03 without training rows, T05 when layers adapt and evidence is asked for together.
+        CalmError: T03 without training rows, T05 when layers adapt and evidence is asked for together, T13 for norms
+            where no row has a reader.
     """
     if norms is not None and config.backbone.adapt_layers:
         raise CalmError(
@@ -121,6 +122,11 @@ def fit_model(
         )  # fmt: skip
     processes = processes_of(config)
     vocabulary = Vocabulary.of(dataset, readers=config.readers)
+    if norms is not None and not vocabulary.readers:
+        raise CalmError(
+            "T13", "norm records are those of a row's reader, and no reader enters this model: none would be cited.",
+            field="norms", fix="train without norms, or with readers.",
+        )  # fmt: skip
     train = build_rows(dataset, "train", vocabulary, target=config.train.target)
     valid = None
     if dataset.splits.get("valid"):
@@ -128,7 +134,7 @@ def fit_model(
     torch.manual_seed(seed)
     model = new_model(config, dataset, vocabulary, pretrained, evidence=norms is not None)
     model.norms = norms
-    grounds = [Grounds(norms, rows, model) if norms and rows else None for rows in (train, valid)]
+    grounds = [Grounds(rows, model) if norms and rows else None for rows in (train, valid)]
     wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.phrases)]
     with processes.main_first():  # one process reads the texts, the others find their states on the disk
         views = cached_views(config, pretrained)

@@ -39,7 +39,8 @@ from calm_lm.training.schedule import build_optimizer, learning_rate_share, set_
 from calm_lm.training.trainee import Trainee
 from calm_lm.training.validation import validation_score
 
-Report = Callable[[int, int, dict[str, float]], None]  # step, steps in all, the newest losses
+# step, steps in all, the newest losses (and `valid` after a validation)
+Report = Callable[[int, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,10 @@ class Trainer:
         losses = self._step(step)
         self.progress.step = step + 1
         log.write({"step": step} | losses)
+        if (step + 1) % self.every == 0 or step + 1 == self.total:
+            losses |= self._evaluate(log)
         if self.processes.main:
             self.report(step + 1, self.total, losses)
-        if (step + 1) % self.every == 0 or step + 1 == self.total:
-            self._evaluate(log)
 
     @property
     def network(self) -> torch.nn.Module:
@@ -225,21 +226,22 @@ class Trainer:
 
     # -- evaluation, checkpoints ---------------------------------------------------------------------
 
-    def _evaluate(self, log: MetricsLog) -> None:
+    def _evaluate(self, log: MetricsLog) -> dict[str, float]:
         """Score the validation rows; once every part has been trained, remember the best weights."""
         if self.lesson.valid is None or not bool(self.lesson.valid.known.any()):
-            return
+            return {}
         phase = phase_of(self.progress.step - 1, self.total, self.config)
         score = self.processes.agree(validation_score(self.model, self.lesson, reflecting=phase.reflect))
         log.write({"step": self.progress.step - 1, "valid": score})
         if phase != phase_of(self.total - 1, self.total, self.config):
-            return
+            return {"valid": score}
         if score < self.progress.best:
             self.progress.best, self.progress.best_step, self.progress.waited = score, self.progress.step, 0
             self.best = self._weights()
         else:
             self.progress.waited += 1
             self.progress.stopped = 0 < self.config.patience <= self.progress.waited
+        return {"valid": score}
 
     def _checkpoint(self, log: MetricsLog) -> None:
         self.progress.metrics_bytes = log.flush()

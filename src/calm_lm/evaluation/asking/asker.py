@@ -91,16 +91,16 @@ class Asker:
         return np.asarray([each.shares for each in found], dtype=np.float64)
 
     def embed(self, texts: Sequence[str], title: str) -> Floats:
-        """Vectors of the texts [N, d], in single precision whether they were kept or not.
+        """Vectors of the texts [N, d], which are English, in single precision whether they were kept or not.
 
         Raises:
             UnavailableError: E96 for a model that gives none.
         """
-        model = self.subject
+        model = self.speakers.of("en")
         if not isinstance(model, Embedder):
             raise UnavailableError(
                 "E96", "this model gives no vectors of texts.", field="MODEL", value=model.title,
-                fix="leave this task out, or give a local model or a trained run.",
+                fix="leave this task out, or give a local model, such as the backbone of a run.",
             )  # fmt: skip
 
         def answer(asked: Sequence[str]) -> list[Embedding]:

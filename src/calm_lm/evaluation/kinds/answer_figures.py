@@ -8,7 +8,7 @@ import numpy as np
 
 from calm_lm.evaluation.asking.pool import Pooled
 from calm_lm.evaluation.result import System
-from calm_lm.evaluation.table import Table, figure
+from calm_lm.evaluation.table import Table, figure, number
 
 
 def add_answer_figures(system: System, answers: Sequence[Pooled], table: Table) -> None:
@@ -27,12 +27,16 @@ def add_answer_figures(system: System, answers: Sequence[Pooled], table: Table) 
 
 
 def add_inequity(system: System, metric: str, table: Table) -> None:
-    """The standard deviation over cultures of a metric, where there are at least two."""
+    """The standard deviation over cultures of a metric, less what chance adds, where there are at least two.
+
+    `observed` is the plain standard deviation of the cultures' scores.
+    """
     if len(table.names) > 1 and metric in system.rows:
-        by_culture = table.by_culture(system.rows[metric])
-        known = np.isfinite(by_culture).sum(1) > 1
-        spread = np.full(len(by_culture), np.nan)
-        spread[known] = np.nanstd(by_culture[known], axis=1)
+        values = system.rows[metric]
+        scores = table.by_culture(values)[0]
+        scores = scores[np.isfinite(scores)]
         system.figures["inequity"] = figure(
-            spread, title="Inequity: standard deviation over cultures of the headline", higher_is_better=False
-        )
+            table.spread(values),
+            title="Inequity: standard deviation over cultures of the headline, less what chance adds",
+            higher_is_better=False,
+        ) | {"observed": number(float(np.std(scores)) if len(scores) > 1 else float("nan"))}

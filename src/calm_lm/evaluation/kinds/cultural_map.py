@@ -63,7 +63,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         points = place(found.projection, asked)
         system = System(condition.name, condition.title, "model", {"map_distance": distances(points, people)})
         add_point_figures(system, _as_points(points), _as_points(people))
-        add_answer_figures(system, asked, countries, table)
+        add_answer_figures(system, asked, plan)
         systems.append(system)
         drawn[condition.name] = {
             country: list(point) for country, point in points.items() if point is not None

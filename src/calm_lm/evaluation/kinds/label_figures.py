@@ -117,11 +117,14 @@ def _unanimously_negative(rows: LabelRows) -> Bools:
 
 
 def permuted(rows: LabelRows, shares: Floats) -> Floats:
-    """Every row with the answer that the next reader of the same text got: right text, wrong reader."""
+    """Every row with the answer that the next reader of the same text got: right text, wrong reader.
+
+    `nan` where nobody else read the text: its own answer is no control.
+    """
     at = np.arange(len(rows))
     places: dict[str, list[int]] = {}
     for row, unit in enumerate(rows.units):
         places.setdefault(unit, []).append(row)
     for found in places.values():
         at[found] = np.roll(found, -1)
-    return shares[at]
+    return np.where(rows.have_company[:, None], shares[at], np.nan)

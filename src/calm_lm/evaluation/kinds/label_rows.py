@@ -19,7 +19,7 @@ from calm_lm.evaluation.kinds.label_wordings import wording_of
 from calm_lm.evaluation.kinds.run_rows import classify_rows, run_of
 from calm_lm.evaluation.table import EVERYONE
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.stats.arrays import Floats, Ints
+from calm_lm.stats.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ class LabelRows:
         return [each.group for each in self.examples]
 
     @property
-    def has_readers(self) -> bool:
-        """Whether people of several communities judged."""
-        return any(each.reader is not None for each in self.examples)
+    def have_company(self) -> Bools:
+        """Rows of texts that another reader judged too [N]: only these can be read as somebody else."""
+        _, place, count = np.unique(np.asarray(self.units), return_inverse=True, return_counts=True)
+        read = np.asarray([each.reader is not None for each in self.examples])
+        found: Bools = read & (count[place] > 1)
+        return found
 
 
 def one_text(example: Example) -> str:

@@ -25,9 +25,10 @@ from calm_lm.evaluation.kinds.run_rows import readable, run_of
 from calm_lm.evaluation.result import Role, System, TaskResult
 from calm_lm.evaluation.table import Metric, Table, figure
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.stats.arrays import Floats
+from calm_lm.stats.arrays import Bools, Floats
 from calm_lm.stats.probability import cross_entropy_rows
 
+OTHERS = "other-readers"
 METRICS = (
     Metric("cross_entropy", "Cross-entropy to people's shares", higher_is_better=False, high=None),
     Metric("accuracy", "Commonest label of people", higher_is_better=True),
@@ -60,11 +61,12 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         shares = probabilities(asker, answers, plan, languages, len(rows.data.labels))
         judged.append(judging.judge(condition.name, condition.title, "model", shares))
         add_answer_figures(judged[-1], answers, judging.table)
-        if condition.names_culture and rows.has_readers:
+        if condition.names_culture and rows.have_company.any():
             name, title = f"{condition.name}/permuted", f"{condition.title}, readers exchanged"
-            controls.append(judging.judge(name, title, "control", permuted(rows, shares)))
+            controls.append(judging.judge(name, title, "control", permuted(rows, shares), rows.have_company))
     for name, title, guess in baselines(rows):
-        judged.append(judging.judge(name, title, "baseline", guess))
+        among = rows.have_company if name == OTHERS else None
+        judged.append(judging.judge(name, title, "baseline", guess, among))
     if any(each.votes is not None for each in rows.examples):
         least = {"cross_entropy": cross_entropy_rows(rows.shares, rows.shares)}
         judged.append(System("people", "the people's own shares (least possible)", "people", least))
@@ -101,9 +103,11 @@ class Judging:
         self._redraws = Resampling(rows.groups, rows.cultures, plan)
         self._rows, self._plan = rows, plan
 
-    def judge(self, name: str, title: str, role: Role, shares: Floats) -> System:
-        """A system with its metrics and figures from its answers [N, L]."""
+    def judge(self, name: str, title: str, role: Role, shares: Floats, among: Bools | None = None) -> System:
+        """A system with its metrics and figures from its answers [N, L], those of the rows `among` if not of all."""
         scores = score_rows(self._rows, shares)
+        if among is not None:
+            scores = {each: np.where(among, values, np.nan) for each, values in scores.items()}
         unfit = {"cross_entropy"} if name == "majority" else set()  # its zeros would cost any amount
         kept = {each.name: scores[each.name] for each in metrics_of(self._plan) if each.name not in unfit}
         system = System(name, title, role, kept)
@@ -146,8 +150,8 @@ def baselines(rows: LabelRows) -> list[tuple[str, str, Floats]]:
         ("majority", "commonest label", np.tile(np.eye(n_labels)[commonest(labels, n_labels)], (n, 1))),
         ("base-rate", "base rates", np.tile(rates, (n, 1))),
     ]
-    if rows.has_readers:
-        found.append(("other-readers", "votes of the text's other readers", votes_of_others(rows)))
+    if rows.have_company.any():
+        found.append((OTHERS, "votes of the text's other readers", votes_of_others(rows)))
     return found
 
 

@@ -140,20 +140,26 @@ def add_point_figures(system: System, points: Points, people: Points) -> IndexTa
     return compared
 
 
-def add_answer_figures(system: System, asked: Asked, countries: Sequence[str], table: Table) -> None:
-    """What was no answer, how probable any answer was, and what orders and labels changed: means over items."""
-    columns: dict[str, tuple[str, bool | None, Callable[[Pooled], float | None]]] = {
-        "no_answer": ("Share without a valid answer", False, lambda each: each.no_answer),
-        "refused": ("Share refused", None, lambda each: each.refused),
-        "answer_mass": ("Probability of naming any option", True, lambda each: each.mass),
-        "steadiness": ("Steadiness over presentations", True, lambda each: each.steadiness),
+def add_answer_figures(system: System, asked: Asked, plan: Plan) -> None:
+    """What was no answer, how probable any answer was, and what orders and labels changed.
+
+    Means over countries of the mean over items. Intervals redraw items: a condition that names no country has the same
+    answers for all, and redrawing countries would call them certain.
+    """
+    rows = [(item, country, each) for country, found in asked.by_country.items() for item, each in found.items()]
+    table = Table(
+        [item for item, _, _ in rows], [country for _, country, _ in rows], seed=plan.seed, replicates=plan.replicates
+    )
+    columns: dict[str, tuple[str, bool | None, list[float | None]]] = {
+        "no_answer": ("Share without a valid answer", False, [*(each.no_answer for _, _, each in rows)]),
+        "refused": ("Share refused", None, [*(each.refused for _, _, each in rows)]),
+        "answer_mass": ("Probability of naming any option", True, [each.mass for _, _, each in rows]),
+        "steadiness": ("Steadiness over presentations", True, [each.steadiness for _, _, each in rows]),
     }
-    for name, (title, better, value_of) in columns.items():
-        found = [[value_of(each) for each in asked.by_country[country].values()] for country in countries]
-        known = [[value for value in values if value is not None] for values in found]
-        means = np.asarray([np.mean(values) if values else np.nan for values in known], dtype=np.float64)
-        if np.isfinite(means).any():
-            system.figures[name] = figure(table.means(means), title=title, higher_is_better=better)
+    for name, (title, better, values) in columns.items():
+        column = np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
+        if np.isfinite(column).any():
+            system.figures[name] = figure(table.means(column), title=title, higher_is_better=better)
 
 
 def _said(question: Choice, system: str) -> Choice:

@@ -66,7 +66,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     dataset = load(plan.task.data, data_dir=plan.data_dir)
     names, fitted, judged = divide([row for rows in dataset.splits.values() for row in rows], plan)
     table = Table(
-        [row.group for row in judged.rows], [names[each].split(", ")[1] for each in judged.classes],
+        [row.group for row in judged.rows], [language_of(row) for row in judged.rows],
         seed=plan.seed, replicates=plan.replicates,
     )  # fmt: skip
     vectors = asker.embed(fitted.texts + judged.texts, f"{plan.task.name}, embeddings")
@@ -84,7 +84,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
     facts = {
         "classes": len(names), "class_names": names, "fitted": len(fitted.rows), "judged": len(judged.rows),
         "neighbours": min(NEIGHBOURS, len(fitted.rows)), "surveys": sorted({row.source for row in judged.rows}),
-        "embedding": getattr(asker.subject, "embedding", None), "seed": plan.seed,
+        "embedding": getattr(asker.speakers.of("en"), "embedding", None), "seed": plan.seed,
     }  # fmt: skip
     texts = tuple((row.id, row.text) for row in judged.rows)
     return TaskResult(plan.task, METRICS, table, systems, facts, texts=texts)
@@ -113,14 +113,19 @@ def divide(rows: Sequence[Example], plan: Plan) -> tuple[list[str], Side, Side]:
             "E95", "needs answers of two pairs of model and language at least, to several questions each.",
             field=f"{plan.task.name}: classes", value=len(names), fix="add more of the authors' files.",
         )  # fmt: skip
-    judged = {name: sides[False][name][: plan.wanted.items] for name in names}
+    judged = {name: plan.sample(sides[False][name], lambda row: row.source) for name in names}
     return names, _side(names, sides[True]), _side(names, judged)
 
 
 def class_of(row: Example) -> str:
     """Who answered, and in which language."""
+    return f"{row.tag('model')}, {language_of(row)}"
+
+
+def language_of(row: Example) -> str:
+    """The language that was answered in."""
     assert row.author is not None
-    return f"{row.tag('model')}, {row.author.parts[0][0]}"
+    return row.author.parts[0][0]
 
 
 def told(x: Any, classes: Ints, y: Any, truth: Ints) -> dict[str, Floats]:

@@ -69,7 +69,7 @@ def run(asker: Asker, plan: Plan, *, norms: NormStore | None = None, judge: Aske
         model = {country: each.scores for country, each in scores.items()}
         system = System(condition.name, condition.title, "model", {"vsm_distance": distances(model, people)})
         add_point_figures(system, model, people)
-        add_answer_figures(system, asked, countries, table)
+        add_answer_figures(system, asked, plan)
         system.detail["vsm"] = {
             "scores": {country: dict(each.scores) for country, each in scores.items()},
             "missing_items": {country: list(each.missing_items) for country, each in scores.items()},

@@ -17,6 +17,7 @@ The layout has no population weights, so shares are those of the sample: the not
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,9 +89,9 @@ def cut(folder: Path, by: tuple[str, ...]) -> Survey:
     """Read a split: the folder itself, or its part `full`, or the only part it has.
 
     Raises:
-        CalmError: V55 for a missing file, V56 for metadata in another form, V57 for people without a country or twice,
-            V33 to V37 for a file that cannot be read, V50 for a group that the file lacks, V49, V51, V52 for the
-            answers.
+        CalmError: V55 for a missing file, V56 for metadata in another form, V57 for people without a country, people
+            that stand twice and torn rows, V33 to V37 for a file that cannot be read, V50 for a group that the file
+            lacks, V49, V51, V52 for the answers.
     """
     split = _split(folder)
     answers, people = _file(split, ANSWERS), people_of(folder)
@@ -113,21 +114,28 @@ def people_of(folder: Path) -> Mapping[str, Person]:
         CalmError: V55, V57, V34 and V36 as `cut`.
     """
     path = _file(_split(folder), PEOPLE)
-    rows = csv.reader(read_text(path).splitlines(), delimiter="\t")
-    header = next(rows, [])
-    require_columns(path, header, (PERSON, COUNTRY))
-    person, country = header.index(PERSON), header.index(COUNTRY)
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), delimiter="\t", strict=True)
     found: dict[str, Person] = {}
-    for row, cells in enumerate(rows, start=2):
-        name = cells[person].strip() if len(cells) > person else ""
-        if len(cells) != len(header) or not cells[country].strip() or name in found:
-            raise CalmError(
-                "V57", "a person has no country, stands twice, or the row is torn.", file=path, row=row,
-                field=PERSON, value=name, fix="make the file again.",
-            )  # fmt: skip
-        told = dict(zip(header, cells, strict=True))
-        found[name] = Person(cells[country], RespondentProfile(find_country(cells[country]), **_known(told)))
+    line = 1
+    try:
+        header = next(rows, [])
+        require_columns(path, header, (PERSON, COUNTRY))
+        person, country = header.index(PERSON), header.index(COUNTRY)
+        line = rows.line_num + 1
+        for cells in rows:
+            name = cells[person].strip() if len(cells) > person else ""
+            if len(cells) != len(header) or not cells[country].strip() or name in found:
+                raise _no_person(path, line, name, "a person has no country, stands twice, or the row is torn.")
+            told = dict(zip(header, cells, strict=True))
+            found[name] = Person(cells[country], RespondentProfile(find_country(cells[country]), **_known(told)))
+            line = rows.line_num + 1
+    except csv.Error as error:
+        raise _no_person(path, line, "", f"the row is malformed ({error}).") from error
     return found
+
+
+def _no_person(path: Path, row: int, name: str, problem: str) -> CalmError:
+    return CalmError("V57", problem, file=path, row=row, field=PERSON, value=name, fix="make the file again.")
 
 
 def _known(told: Mapping[str, str]) -> dict[str, str]:
