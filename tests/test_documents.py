@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import calm_lm
 from calm_lm.cli.config import list_settings
 from calm_lm.cli.main import COMMANDS
 from calm_lm.training.presets import build_config
@@ -76,6 +77,7 @@ def test_the_citation_names_the_software_and_the_paper():
     facts = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert facts["cff-version"] == "1.2.0"
     assert facts["license"] == "Apache-2.0"
+    assert facts["version"] == calm_lm.__version__
     paper = facts["references"][0]
     assert [author["family-names"] for author in paper["authors"]] == [
         "Shen",

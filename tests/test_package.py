@@ -12,7 +12,7 @@ import tomllib
 import zipfile
 from collections import defaultdict
 from functools import cache
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -281,6 +281,22 @@ def test_everything_direct_is_pinned_and_the_lowest_pins_are_the_floors():
     tested = pins("constraints.txt")
     assert set(floors) <= set(tested)
     assert {name: str(floor) for name, floor in floors.items() if tested[name] < floor} == {}
+
+
+def test_the_lowest_pins_suit_those_that_are_installed_at_them():
+    """What a package installed at its lowest pin asks for, as far as this environment can tell."""
+    lowest = pins("constraints-lowest.txt")
+    found, seen = [], []
+    for name, version in lowest.items():
+        if Version(metadata.version(name)) == version:
+            seen.append(name)
+            for need in map(Requirement, metadata.requires(name) or []):
+                wanted = need.marker is None or need.marker.evaluate({"extra": ""})
+                pin = lowest.get(need.name.lower().replace("_", "-"))
+                if wanted and pin is not None and not need.specifier.contains(pin):
+                    found.append(f"{name} {version} asks for {need}, the pin is {pin}")
+    assert {"inspect-ai", "lm-eval"} <= set(seen)
+    assert found == []
 
 
 def test_what_is_imported_is_asked_for_and_the_other_way_round():

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+from calm_lm.cli.main import load_command
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [
     line.split("#")[0].strip()
     for language, block in BLOCKS
     if language == ""
     for line in block.splitlines()
-    if re.match(r"(\.venv/bin/)?calm (predict|inspect|data|config|env|train|evaluate) ", line.strip() + " ")
+    if re.match(r"(\.venv/bin/)?calm ", line.strip())
 ]
+EXPERIMENTS = re.findall(r"^python (experiments/.+)$", README, flags=re.MULTILINE)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 
 
@@ -49,11 +53,29 @@ def run(command: str, folder: Path) -> str:
 
 
 def test_the_readme_has_what_is_tested_here() -> None:
-    assert len(COMMANDS) >= 10
+    assert len(COMMANDS) >= 14
+    assert len(EXPERIMENTS) >= 1
     assert len(PYTHON) == 1
     assert "make demo" in README
     assert "make test" in README
     assert "@@" not in README
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_every_word_of_a_command_is_known(command: str) -> None:
+    """Also of the commands that need data or hours: their options and choices are read, and nothing is run."""
+    name, *words = shlex.split(command)[1:]
+    chosen = load_command(name)
+    while hasattr(chosen, "commands"):
+        chosen = chosen.commands[words.pop(0)]
+    chosen.make_context(name, words)
+
+
+@pytest.mark.parametrize("line", EXPERIMENTS)
+def test_the_options_of_an_experiment_are_known(line: str) -> None:
+    script, *words = shlex.split(line)
+    known = (ROOT / script).read_text("utf-8") + (ROOT / "experiments" / "common.py").read_text("utf-8")
+    assert [word for word in words if word.startswith("--") and f'add_argument("{word}"' not in known] == []
 
 
 @pytest.mark.slow

@@ -9,16 +9,27 @@ escapes is our own fault and leaves with exit code 1. Codes are a letter for the
 from __future__ import annotations
 
 from os import PathLike
+from reprlib import Repr
 
 _UNSET = object()
 SHOWN = 60  # characters of a foreign value that an error may repeat
+_BRIEF = Repr()  # a value may hold itself, or grow without end where aliases of YAML are followed
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 4 * SHOWN, 4 * SHOWN
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = _BRIEF.maxfrozenset = _BRIEF.maxdict = SHOWN // 2
 
 
 def show(value: object) -> str:
     """`value` as it may be printed: escaped to printable ASCII, quoted, cut to 60 characters."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _brief(value)
     escaped = text[: SHOWN + 1].encode("unicode_escape", "backslashreplace").decode("ascii")
     return f"'{escaped[:SHOWN]}...'" if len(escaped) > SHOWN or len(text) > SHOWN else f"'{escaped}'"
+
+
+def _brief(value: object) -> str:
+    try:
+        return _BRIEF.repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return type(value).__name__
 
 
 class CalmError(Exception):

@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, show
+
+YAML_BYTES = 2 << 20
+YAML_PARTS = 200_000  # values in a file that people write, each alias counted with all that it repeats
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -112,6 +115,44 @@ def read_json(path: Path) -> Any:
         raise CalmError(
             "F02", f"is not readable JSON ({error}).", file=path, fix="restore the file or make it again."
         ) from error
+
+
+def parse_yaml(data: bytes) -> Any:
+    """What a YAML file of a user holds: at most `YAML_BYTES` of UTF-8 and `YAML_PARTS` values, no key twice.
+
+    Raises:
+        ValueError: for anything else, in one line.
+    """
+    import yaml
+
+    if len(data) > YAML_BYTES:
+        raise ValueError(f"it is larger than {YAML_BYTES:,} bytes")
+    try:
+        loader = yaml.SafeLoader(data.decode("utf-8-sig"))
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _count_parts(root, {})
+        return loader.construct_document(root)
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        # the four others are what PyYAML lets through for `2024-99-99`, `!!timestamp x`, `!!bool x` and deep nesting
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+
+
+def _count_parts(node: Any, known: dict[int, int]) -> int:
+    """Values below a node of YAML, itself among them; an alias is the node it repeats."""
+    if id(node) not in known:
+        known[id(node)] = YAML_PARTS  # where it holds itself
+        below = node.value if isinstance(node.value, list) else []
+        keys = [pair[0].value for pair in below if isinstance(pair, tuple) and isinstance(pair[0].value, str)]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"the key {show(twice)} stands twice below line {node.start_mark.line + 1}")
+        parts = [each for part in below for each in (part if isinstance(part, tuple) else (part,))]
+        known[id(node)] = 1 + sum(_count_parts(each, known) for each in parts)
+    if known[id(node)] >= YAML_PARTS:
+        raise ValueError("aliases make it larger than any file that people write, or it holds itself")
+    return known[id(node)]
 
 
 def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import time
 import pytest
 from chat_server import ChatServer
 
+from calm_lm.evaluation.tasks.spec import FOLDER
 from calm_lm.survey.registry import load_survey
 
 SMALL = ("--suite", "toy", "--items", "3", "--samples", "2", "--conditions", "neutral,persona+country")
@@ -116,7 +117,14 @@ def test_thresholds_stated_before_are_judged_after_and_reports_compared(calm, se
         (("--suite", "toy"), "R08"), ((), "R12"), (("--suite", "toy", "--data", "demo"), "R12"),
         (("--suite", "none", "--out", "x"), "E43"), (("--tasks", "none", "--out", "x"), "E41"),
         (("--suite", "toy", "--out", "x", "--conditions", "persona"), "E30"),
+        (("--suite", "toy", "--out", "x", "--conditions", ""), "E31"),
+        (("--suite", "toy", "--out", "x", "--conditions", "persona+country@"), "E31"),
+        (("--suite", "toy", "--out", "x", "--conditions", "neutral+"), "E31"),
         (("--suite", "toy", "--out", "x", "--items", "0"), "R11"),
+        (("--suite", "toy", "--out", "x" * 300), "F01"),
+        (("--suite", "toy", "--out", "x", "--against", "x" * 300), "F01"),
+        (("--tasks", "x" * 300 + ".yaml", "--out", "x"), "F01"),
+        (("--tasks", "toy-survey,own-words,toy-survey", "--out", "x"), "R31"),
         (("--suite", "toy", "--tasks", "crehate", "--out", "x"), "R10"),
         (("--suite", "toy", "--out", "x", "--stop-rule", "nowhere.yaml"), None),
         (("--suite", "toy", "--out", "x", "--trained-on", "nothing"), "D26"),
@@ -168,3 +176,23 @@ def test_a_task_without_the_language_is_left_out_and_the_others_are_run(calm, se
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert "E78" in report["left_out"]["everyday-generation"]
     assert list(report["tasks"]) == ["own-words"]
+
+
+@pytest.mark.parametrize("seed", [("evaluate", "M", "--suite", "toy"), ("export", "lm-eval", "O"), ("quiz", "make", "O")])
+def test_a_seed_below_zero_is_refused(calm, server, tmp_path, monkeypatch, capsys, seed):
+    monkeypatch.chdir(tmp_path)
+    words = [server.name if word == "M" else word for word in seed]
+    assert calm(*words, "--out" if seed[0] == "evaluate" else "--seed", "x" if seed[0] == "evaluate" else "-1",
+                *(("--seed", "-1") if seed[0] == "evaluate" else ())) == 2  # fmt: skip
+    assert "--seed" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_fails_says_what_is_wrong_with_it(calm, server, tmp_path, capsys):
+    own = tmp_path / "own.yaml"
+    own.write_text((FOLDER / "toy-survey-groups.yaml").read_text("utf-8").replace("by:", "bye:"), encoding="utf-8")
+    assert calm("evaluate", server.name, "--tasks", own, "--out", tmp_path / "r") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(said in error for said in ("[R18]", "1 task failed", "[E49]", "settings.bye", "Fix: use by."))
+    assert not server.asked

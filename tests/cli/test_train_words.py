@@ -22,13 +22,14 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
 
 
 def test_data_are_named_by_an_option_too_and_events_tell_what_the_log_tells(
-    calm, run_folder, own_table, columns, settings, tmp_path, capsys
+    calm, own_table, columns, settings, tmp_path, capsys, monkeypatch_session
 ) -> None:
     out = tmp_path / "run"
     assert calm("train", *settings, "--data", own_table, *columns, "--out", out, "--tensorboard") == 0
     assert f"--data {own_table}" in capsys.readouterr().out  # of the command that comes next
-    place = Path("seed-0") / "model" / "model.safetensors"
-    assert (out / place).read_bytes() == (run_folder / place).read_bytes()  # as when the table is the first word
+    facts = yaml.safe_load((out / "config.yaml").read_text())
+    assert facts["data"]["name"] == "own"
+    assert facts["config"]["backbone"]["read_layer"] == 2  # the first word is a setting, not a recipe
     told: dict[str, dict[int, float]] = {}
     for line in (out / "seed-0" / "metrics.jsonl").read_text().splitlines():
         record = json.loads(line)
@@ -41,14 +42,12 @@ def test_data_are_named_by_an_option_too_and_events_tell_what_the_log_tells(
         assert seen[name] == pytest.approx(values, rel=1e-6), name
 
 
-def test_an_option_goes_before_the_data_of_a_recipe(calm, own_table, columns, settings, tmp_path) -> None:
+def test_an_option_goes_before_the_data_of_a_recipe(calm, own_table, capsys, tmp_path) -> None:
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("data: crehate\ntrain: {patience: 1}\n")
-    out = tmp_path / "run"
-    assert calm("train", recipe, *settings, "--data", own_table, *columns, "--out", out) == 0
-    facts = yaml.safe_load((out / "config.yaml").read_text())
-    assert facts["config"]["train"]["patience"] == 1
-    assert facts["data"]["name"] == "own"
+    for settings, told in (("{patience: 1}", own_table.name), ("{epochs: -1}", recipe.name)):
+        recipe.write_text(f"data: crehate\ntrain: {settings}\n")
+        assert calm("train", recipe, "--data", own_table, "--text", "nowhere", "--out", tmp_path / "run") == 2
+        assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

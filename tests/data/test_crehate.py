@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from calm_lm.data import registry
 from calm_lm.data.sources.crehate import READERS
 from calm_lm.errors import CalmError
+from calm_lm.stats.classification import accuracy
 
 COUNTRIES = list(READERS)
 RAW_HEADER = [
@@ -157,6 +159,13 @@ def test_no_split_file(tmp_path):
     (tmp_path / "splits" / "CREHate_other.csv").write_text("")
     with pytest.raises(CalmError, match="D29"):
         registry.load("crehate", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(("hateful", "published"), [(712, 54.9), (629, 60.2)], ids=["GB", "US"])
+def test_always_not_hate_scores_as_published_on_all_posts(hateful, published):
+    """The hate counts of all 1,580 posts, of which the test split is not here."""
+    votes = np.arange(1580) < hateful
+    assert round(100 * accuracy(votes.astype(int), np.zeros(1580, dtype=int)), 1) == published
 
 
 def test_real_counts(data_dir):

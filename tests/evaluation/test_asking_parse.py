@@ -43,6 +43,22 @@ def test_ten_is_ten_and_not_one(reply, read):
     assert read_reply(reply, ("",) * 10, TEN) == read
 
 
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ("True.", 1), (" Answer: True", 1), ("TRUE", 1), ("true\n\nIt is a custom there.", 1), ("False", 0),
+        ("Answer: False.", 0), ("The answer is: (true)", 1),
+        # CultureAtlas' script takes these for true, since it looks at how a reply begins and at the word `correct`
+        ("Truthful", "unparsed"), ("correct", "unparsed"), ("True or false, it depends", "unparsed"),
+        # and a refusal for false
+        ("I'm sorry, but I can't judge customs.", "refused"), ("As an AI, I cannot say.", "refused"),
+        ("Not true", "unparsed"), ("", "unparsed"),
+    ],
+)  # fmt: skip
+def test_replies_to_a_statement_that_is_true_or_false(reply, read):
+    assert read_reply(reply, ("", ""), ("False", "True")) == read
+
+
 @given(st.integers(0, 3), st.sampled_from(["{}", "{}.", "({})", "{})", "Answer: {}", "The answer is {}.", "**{}**"]))
 def test_every_usual_way_of_naming_a_label_is_read(option, form):
     assert read_reply(form.format(LETTERS[option]), LETTERS, TEXTS) == option

@@ -60,6 +60,12 @@ def test_texts_are_written_by_who_speaks_their_language():
     assert [answer.texts[0] for answer in asker.write(asked, "x")] == ["second", "main", "second"]
 
 
+def test_texts_whose_probability_is_asked_are_english():
+    main, other = Scripted(likelihood=lambda _: -1.0), Scripted(likelihood=lambda _: -2.0, name="other")
+    routes = Asker(main, None, silent, {"en": other}), Asker(main, None, silent, {"es": other})
+    assert [asker.likelihood(["a text"], "x")[0].log_prob for asker in routes] == [-2.0, -1.0]
+
+
 def test_an_answer_is_kept_as_that_of_who_gave_it(tmp_path):
     with AnswerCache(tmp_path / "answers.sqlite") as cache:
         main, second = Scripted(sure_of(0)), Scripted(sure_of(1), name="two")

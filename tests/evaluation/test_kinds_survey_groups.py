@@ -21,6 +21,7 @@ from calm_lm.evaluation.kinds.survey_groups import (
     add_group_figures,
     group_facts,
     group_notes,
+    group_rows,
     people_apart,
 )
 from calm_lm.evaluation.kinds.survey_rows import SurveyRows, score_rows
@@ -123,6 +124,33 @@ def answer_like(plan: Plan, rows: SurveyRows):
         return ChoiceAnswer(known[item, culture], mass=0.9) if culture else uniform(asked)
 
     return Scripted(choose)
+
+
+def test_sampling_alone_takes_the_size_of_either_side():
+    """Two large groups, and a large beside a small one: chance alone pushes only the second two apart."""
+    all_ = cell("SG", share=0.5)
+    chance = []
+    for n in (20_000.0, 40.0):
+        rows = SurveyRows([
+            SurveyRows.Row(ITEM, cell("SG", ("sex", "female"), share=0.5, n=20_000.0), all_),
+            SurveyRows.Row(ITEM, cell("SG", ("sex", "male"), share=0.5, n=n), all_),
+        ])  # fmt: skip
+        found = [people_apart(rows, replace(plan_of(), seed=seed))["groups_of_people"] for seed in range(20)]
+        chance.append(np.mean([each["by_sampling_alone"] for each in found]))
+    rng = np.random.default_rng(0)
+    one, other = rng.binomial(20_000, 0.5, 2_000) / 20_000, rng.binomial(40, 0.5, 2_000) / 40
+    assert chance[0] < 0.01
+    assert chance[1] == pytest.approx(np.mean([js(a, b) for a, b in zip(one, other, strict=True)]), rel=0.12)
+
+
+def test_groups_are_those_of_their_country_s_newest_wave():
+    """An invented place where the newest wave did not ask for the sex of men: the older men are left out."""
+    old, new = (replace(cell("SG", share=0.5), wave=wave, date=year) for wave, year in (("1", "2010"), ("2", "2020")))
+    women, men = cell("SG", ("sex", "female"), share=0.8), cell("SG", ("sex", "male"), share=0.2)
+    found = [old, replace(men, wave="1", date="2010"), replace(women, wave="1", date="2010"), new,
+             replace(women, wave="2", date="2020")]  # fmt: skip
+    kept = group_rows(ITEM, {"SG": new}, found, ["sex"])
+    assert [(row.culture, row.people.wave) for row in kept] == [("SG, sex=female", "2")]
 
 
 def test_a_model_that_knows_the_groups_and_one_that_knows_the_country():

@@ -56,7 +56,13 @@ def test_a_users_own_task_is_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "field"),
-    [("[]", None), ("name: x", "kind"), ("name: x\nkind: survey\nfoo: 1", None), ("a: [", None), ("", None)],
+    [
+        ("[]", None),
+        ("name: x", "kind, title, data, licence, citation, metric, card"),
+        ("name: x\nkind: survey\nfoo: 1", None),
+        ("a: [", None),
+        ("", None),
+    ],
 )
 def test_a_file_that_declares_no_task_is_named_with_the_field(tmp_path, text, field):
     path = tmp_path / "mine.yaml"
@@ -85,3 +91,51 @@ def test_a_sample_is_spread_over_the_parts_and_keeps_the_order(items, size, seed
     taken, there = Counter(item % 5 for item in chosen), Counter(item % 5 for item in items)
     for part in there:  # a part falls behind another only when it is used up
         assert taken[part] == there[part] or taken[part] >= max(taken.values()) - 1
+
+
+OWN = (FOLDER / "toy-survey-groups.yaml").read_text("utf-8")
+NESTED = "[&a [x,x,x,x,x,x,x,x,x]" + "".join(f",&{b} [{','.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")) + "]"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[sex, age]", NESTED), ("[sex, age]", "&a [*a]"), ("data: toy", f"data: {NESTED}"), ("name: ", "name: ../../"),
+        ("name: toy", "name: a/toy"), ("name: toy-survey-groups", "name: ''"), ("name: toy-survey-groups", "name: ..\n"),
+        ("kind: survey", "kind: gap\nkind: survey"), ("data: toy", "data: 2024-99-99"), ("data: toy", "data: !!bool x"),
+        ("data: toy", "data: " + "[" * 20_000), ("data: toy", "data: " + "9" * 6_000), ("data: toy", "data: toy\0"),
+        ("data: toy", "data: toy\ndimension: beauty"), ("data: toy", "data: toy\nlanguages: []"),
+        ("data: toy", "data: toy\nlanguages: [xx]"), ("data: toy", "data: toy\ncultures: []"),
+        ("data: toy", "data: toy #" + "x" * (2 << 20)), ("data: toy", "data: toy # \udcff"),
+    ],
+)  # fmt: skip
+def test_a_hostile_task_file_is_refused_in_one_line(tmp_path, old, new):
+    assert old in OWN
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(OWN.replace(old, new).encode("utf-8", "surrogateescape"))
+    with pytest.raises(CalmError) as error:
+        load_task(str(path))
+    assert error.value.code == "E42"
+    assert error.value.file == str(path)
+    assert len(str(error.value)) < 1_000
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_what_our_own_tasks_set_is_known(name):
+    check_settings(load_task(name))
+
+
+@pytest.mark.parametrize("by", [[["sex"]], [{"a": 1}], ["sex", 1], "sex", {"sex": 1}, None, 16**6_000])
+def test_fields_that_are_none_are_named(by):
+    task = load_task("toy-survey-groups").model_copy(update={"settings": {"by": by}})
+    with pytest.raises(CalmError) as error:
+        fields_of(Plan(Wanted(task), ()))
+    assert error.value.code == "E92"
+
+
+def test_a_headline_that_the_kind_does_not_have_is_named():
+    task = load_task("toy-survey").model_copy(update={"metric": "beauty"})
+    with pytest.raises(CalmError) as error:
+        TaskResult(task, (), Table([], [], seed=0, replicates=100), (), {})
+    assert error.value.code == "E48"

@@ -69,6 +69,7 @@ def cultural_map(cultures: tuple[str, ...], name: str = "neutral+country") -> di
 
 
 MANY = tuple(countries())
+LONG_NAMES = ("x-emgsd-profession", "x-northern-nigeria", "FR")
 AGAINST = {
     "first": {"title": "A model", "fingerprint": "ab", "made_on": "d"}, "second": {"title": "Another", "made_on": "d"},
     "tasks": {"toy": {"title": "Toy", "metric": "distance", "rows_matched": 9, "only_in_first": 1, "only_in_second": 2,
@@ -121,7 +122,7 @@ def nothing() -> dict[str, Any]:
 REPORTS = {
     "normal": lambda: report_of(
         task_result(detail=cultural_map(("EG", "FR", "JP"))),
-        task_result("second", kind="labels", offensive=True),
+        task_result("second", kind="labels", offensive=True, cultures=LONG_NAMES),
         against=AGAINST, stop_rule=STOP,
     ),
     "minimal": lambda: {"tasks": {"bare": {}}},

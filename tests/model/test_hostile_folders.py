@@ -176,6 +176,23 @@ for what, change in {
 }.items():  # fmt: skip
     case(f"LoRA {what}", lambda f, c=change: f.put_tensors(c), "lora")
 
+# -- the part that reads norm records ---------------------------------------------------------------
+
+for name in ("situation.weight", "norm.0.weight", "sharpness", "prompt"):
+    full = f"network.evidence.{name}"
+    for what, change in {
+        "missing": lambda t, n: t.pop(n), "flat": lambda t, n: t.update({n: t[n].flatten().unsqueeze(0)}),
+        "longer": lambda t, n: t.update({n: longer(t[n])}), "half": lambda t, n: t.update({n: t[n].half()}),
+        "NaN": lambda t, n: t[n].view(-1)[-1:].fill_(float("nan")),
+    }.items():  # fmt: skip
+        case(f"{full} {what}", lambda f, c=change, n=full: f.put_tensors(lambda t: c(t, n)), "cites")
+case("norms read by a part that is not there", lambda f: f.put_field("sizes.evidence", True))
+case("a part that reads norms and is not declared", lambda f: f.put_field("sizes.evidence", False), "cites")
+case("norms read neither true nor false", lambda f: f.put_field("sizes.evidence", 1), "cites")
+for place in ("sizes.d_model", "model.width", "model.mlp_hidden"):
+    case(f"{place} of 10^9 in a model that reads norms", lambda f, p=place: f.put_field(p, 10**9), "cites")
+case("pickle named safetensors", lambda f: f.put(pickle.dumps(Bomb(f.canary))), "cites")
+
 # -- headers by hand -------------------------------------------------------------------------------
 
 
@@ -364,7 +381,7 @@ case("config of a sparse terabyte", lambda f: os.truncate(f.config_path, 1 << 40
 def bases(calm, tmp_path_factory) -> dict[str, Path]:
     """One saved model with frozen and one with adapted layers; both load."""
     place = tmp_path_factory.mktemp("bases")
-    for name, how in {"plain": {}, "lora": {"adapt_layers": (1, 3)}}.items():
+    for name, how in {"plain": {}, "lora": {"adapt_layers": (1, 3)}, "cites": {"evidence": True}}.items():
         calm(**how).save_pretrained(place / name)
         CalmModel.from_pretrained(place / name, local_files_only=True)
     return {path.name: path for path in place.iterdir()}

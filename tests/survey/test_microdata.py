@@ -125,16 +125,26 @@ def test_weights_recover_the_planted_truth_and_their_absence_does_not(tmp_path):
     assert plain.distributions[0].weighted is False
 
 
-def test_every_mismatch_is_counted_and_ten_are_shown(tmp_path, write_csv, book):
+def test_every_mismatch_is_counted_and_every_column_and_value_is_named(tmp_path, write_csv, book):
     bad = [["EGY", "1", 7, 2018, 1, "", 7, 1]] * 12 + [["XXX", "-1", 7, 2018, 1, "", 1, "a"]]
     with pytest.raises(CalmError, match="V51") as caught:
         survey_of(tmp_path, write_csv, book, [*ROWS, *bad])
     text = str(caught.value)
     assert "15 cells or columns" in text
-    assert text.count("row ") == 10
+    assert "row 20, T2: 'a' is neither" in text
     assert "row 20, LAND: 'XXX' is no known country" in text
     assert "row 20, W: '-1' is no weight (a number from 0)" in text
-    assert "row 8, T1: '7' is neither an option nor a missing code" in text
+    assert "row 8 and 11 more, T1: '7' is neither an option nor a missing code" in text
+
+
+def test_a_column_full_of_wrong_values_hides_no_other(tmp_path, write_csv, book):
+    bad = [["EGY", f"-{at + 1}", 7, 2018, 1, "", 1, 1] for at in range(40)] + [["EGY", "1", 7, 2018, 1, "", 8, 1]]
+    with pytest.raises(CalmError, match="V51") as caught:
+        survey_of(tmp_path, write_csv, book, [*ROWS, *bad])
+    text = str(caught.value)
+    assert text.count("is no weight") == 5
+    assert "W: so are 35 more of its values" in text
+    assert f"row {len(ROWS) + 42}, T1: '8' is neither" in text
 
 
 @pytest.mark.parametrize("header", [["LAND", "T1"], ["W", "WAVE", "YEAR", "T1", "T2"], ["other"], [*HEADER, "T1"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -102,6 +103,31 @@ def test_a_run_killed_again_and_again_still_ends_the_same(workshop, straight):
         kills += 1
     assert kills >= 3
     same(workshop, "stubborn", expected)
+
+
+@pytest.fixture(scope="module")
+def cited(workshop) -> list[str]:
+    """Overrides of a run that cites records: about half of what is tipped, brought or opened, for each reader."""
+    path = workshop.folder / "norms.jsonl"
+    said = {"AU": "fine", "GB": "expected", "SG": "out of place", "US": "expected"}
+    rows = [
+        {"id": f"{reader}-{at}", "culture": reader, "situation": what, "norm": norm, "source": "invented"}
+        for reader, norm in said.items() for at, what in enumerate(("tipping the waiter", "bringing a cake"))
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return [*SHORT, f"norms={path}", "train.reflect_from=0"]
+
+
+@pytest.mark.parametrize(("kind", "share"), [("step", 0.4), ("tensors inside", 0.5), ("file after", 1.0)])
+def test_a_killed_run_with_norms_draws_the_same_evidence_again(workshop, straight, cited, kind, share):
+    """Which rows lend their evidence and which do without is drawn by seed and step, never by how often one began."""
+    points, expected = straight(cited)
+    places = kinds(points)[f"{kind} before" if kind == "step" else kind]
+    point = places[int(share * (len(places) - 1))]
+    name = f"cited-{point}"
+    kill_and_resume(workshop, name, point, cited)
+    same(workshop, name, expected)
+    assert expected[0] != straight(SHORT)[1][0]
 
 
 def test_a_finished_run_is_left_alone(workshop, straight):

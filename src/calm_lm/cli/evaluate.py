@@ -61,7 +61,7 @@ def evaluate(
     items: Annotated[
         int | None, typer.Option(help="Items a task.", show_default="the suite's", rich_help_panel=SUITE)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of samples and orders.", rich_help_panel=SUITE)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples and orders.", rich_help_panel=SUITE)] = 0,
     judge: Annotated[
         str | None,
         typer.Option(help="The model that judges free text.", show_default=False, rich_help_panel=SUITE),

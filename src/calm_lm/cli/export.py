@@ -20,7 +20,7 @@ Tasks = Annotated[str, typer.Option(help="Survey tasks by name or YAML file, com
 Conditions = Annotated[str, typer.Option(help="Such as neutral,persona+country.")]
 Items = Annotated[int | None, typer.Option(help="Items a task.", show_default="all", min=1)]
 Presentations = Annotated[int, typer.Option(help="Orders and label styles of each question.", min=1)]
-Seed = Annotated[int, typer.Option(help="Of the sample of items.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the sample of items.")]
 
 
 @app.command("lm-eval")

@@ -12,7 +12,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -21,6 +23,7 @@ import typer.main
 
 from calm_lm import __version__
 from calm_lm.errors import CalmError
+from calm_lm.files import disk_errors
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -126,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
+            if isinstance(sys.stdout, TextIOWrapper):  # names that a terminal cannot show are escaped, as in errors
+                sys.stdout.reconfigure(errors="backslashreplace")
             app(args=_general_options_first(given), prog_name="calm")
         finally:
             sys.stdout.flush()
@@ -135,10 +140,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `calm ... | head`: nobody reads on, and the flush at exit must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:  # a folder nobody may look into, a name too long
+            _tell(_disk_trouble(error))
+            raise SystemExit(2) from None
         traceback.print_exc()
         _tell("this is our fault, not yours; please report it with the lines above and the output of `calm env`")
         raise SystemExit(1) from None
+
+
+def _disk_trouble(error: OSError) -> str:
+    """What readers say of trouble with the disk, for a look at a path that none of them wrapped."""
+    try:
+        with disk_errors(Path(os.fsdecode(error.filename))):
+            raise error
+    except CalmError as told:
+        return str(told)
 
 
 def _general_options_first(words: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from calm_lm.errors import CalmError
 
 app = typer.Typer(help="Quiz people before and after they learn, and score it.", no_args_is_help=True)
 
-Seed = Annotated[int, typer.Option(help="Of the choice of items and of draws.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the choice of items and of draws.")]
 GAINS, PEOPLE = (0.02, 0.05, 0.1, 0.15), (10, 20, 40, 80, 160)
 
 

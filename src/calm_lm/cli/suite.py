@@ -62,7 +62,7 @@ def run(model: str, given: SuiteArguments) -> None:
     settings = read_settings(given.settings)
     out = check_out(given.out, resume=given.resume)
     suite = chosen_suite(given, settings.presentations)
-    conditions = conditions_of(suite, parse_conditions((given.conditions or "").split(",") if given.conditions else ()))
+    conditions = conditions_of(suite, parse_conditions(() if given.conditions is None else given.conditions.split(",")))
     rules = None if given.stop_rule is None else read_rules(given.stop_rule)  # stated before anything is asked
     if given.against is not None:
         read_report(given.against)  # a wrong folder is told now, not when everything is asked
@@ -114,10 +114,10 @@ def run(model: str, given: SuiteArguments) -> None:
     show_report(console(), report)
     console().print(f"The report: {out / 'report.html'} (and report.json beside it)", markup=False, soft_wrap=True)
     if report["failed"]:
+        count, (problem, _, fix) = len(report["failed"]), next(iter(report["failed"].values())).rpartition(" Fix: ")
         raise CalmError(
-            "R18", f"{len(report['failed'])} tasks failed, the others are in the report.", file=out / "report.json",
-            field="failed", value=", ".join(report["failed"]),
-            fix=next(iter(report["failed"].values())).rpartition(" Fix: ")[2],
+            "R18", f"{count} {'task' if count == 1 else 'tasks'} failed, the others are in the report: {problem}",
+            file=out / "report.json", field="failed", value=", ".join(report["failed"]), fix=fix,
         )  # fmt: skip
 
 
@@ -160,7 +160,14 @@ def chosen_suite(given: SuiteArguments, presentations: int | None) -> Suite:
                 "R19", "names no task.", field="--tasks", value=given.tasks, fix="write --tasks menavalues."
             )
         standard = load_suite("toy").conditions
-        suite = Suite("chosen", "Tasks chosen by name.", standard, tuple(Wanted(load_task(name)) for name in names))
+        loaded = [load_task(name) for name in names]
+        for task in loaded:
+            if [each.name for each in loaded].count(task.name) > 1:
+                raise CalmError(
+                    "R31", "stands twice, and a report has one place for each task.", field="--tasks", value=task.name,
+                    fix="name each task once, and give your own file another `name`.",
+                )  # fmt: skip
+        suite = Suite("chosen", "Tasks chosen by name.", standard, tuple(Wanted(task) for task in loaded))
     if given.items is not None:
         if given.items < 1:
             raise CalmError("R11", "is no number of items.", field="--items", value=given.items, fix="write 1 or more.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
+from calm_lm.errors import CalmError
 from calm_lm.evaluation.table import Metric, Table, number
 from calm_lm.evaluation.tasks.spec import Task
 from calm_lm.files import sha256_bytes
@@ -59,6 +60,9 @@ class TaskResult:
         asked: facts of this run: items, presentations, rows, what was left out and why.
         detail: what only this task shows (points of a map, bins of a calibration).
         texts: id and text of every question, for the search for leaks; they never leave this process.
+
+    Raises:
+        CalmError: E48 for a task whose metric is none of these.
     """
 
     task: Task
@@ -68,6 +72,13 @@ class TaskResult:
     asked: dict[str, Any]
     detail: dict[str, Any] = field(default_factory=dict)
     texts: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.task.metric not in [each.name for each in self.metrics]:
+            raise CalmError(
+                "E48", "is no score of this kind of task.", field=f"{self.task.name}: metric", value=self.task.metric,
+                fix=f"use {', '.join(each.name for each in self.metrics)}.",
+            )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """The grammar of `calm evaluate`: metrics with interval, worst culture and cultures; paired differences."""

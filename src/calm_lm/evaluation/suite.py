@@ -18,7 +18,7 @@ from calm_lm.evaluation.asking.asker import Asker, Progress
 from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.speakers import Speakers
 from calm_lm.evaluation.asking.subject import Subject
-from calm_lm.evaluation.kinds.registry import kind_of
+from calm_lm.evaluation.kinds.registry import check_settings, kind_of
 from calm_lm.evaluation.leaks import find_leaks
 from calm_lm.evaluation.result import TaskResult
 from calm_lm.evaluation.summary import summarise
@@ -102,7 +102,9 @@ def run_suite(
                 wanted, wanted.asked_under(options.conditions), options.data_dir, options.seed, options.replicates,
                 languages.asked,
             )  # fmt: skip
-            result = kind_of(wanted.task.kind)(asker, plan, norms=norms, judge=judge)
+            run = kind_of(wanted.task.kind)
+            check_settings(wanted.task)
+            result = run(asker, plan, norms=norms, judge=judge)
         except UnavailableError as error:
             left_out[wanted.task.name] = str(error)
             continue

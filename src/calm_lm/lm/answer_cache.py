@@ -25,7 +25,8 @@ T = TypeVar("T")
 APPLICATION = 0x43414C4D  # marks the file as ours; "CALM"
 SCHEMA = 1
 BUSY_SECONDS = 30.0
-DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# what we ask is always the same, so that a mistake in it means that the table is not ours
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 def make_key(parts: Mapping[str, Json]) -> str:

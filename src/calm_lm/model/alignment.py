@@ -24,7 +24,7 @@ class IdentityPool(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, latent: Tensor, explicit: Tensor) -> Tensor:
-        """Align the clusters of B rows."""
+        """Align the latent clusters of B rows to the explicit ones: [B, K, d] twice -> [B, K, d]."""
         source = self.norm_explicit(explicit)
         if self.cross_attention:
             context = self._attend(self.norm_latent(latent), source)

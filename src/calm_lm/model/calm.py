@@ -188,7 +188,10 @@ class CalmModel:
         return self.network.encode(self.rows(texts, readers, text_of), self.manifest.model.gumbel_end)
 
     def rows(self, texts: TextBatch, readers: Tensor, text_of: Tensor | None = None) -> Reading:
-        """Rows for the network: adapted layers are run, readers become profiles."""
+        """Rows for the network: adapted layers are run, readers [B, n_readers] become profiles.
+
+        `text_of` [B] says which of the texts each row reads; None is one row a text.
+        """
         device = texts.tokens.device
         index = torch.arange(len(readers)) if text_of is None else text_of
         return reading(self.adapt(texts), readers.to(device), index.to(device))
@@ -206,7 +209,7 @@ class CalmModel:
     def answer(
         self, texts: TextBatch, readers: Tensor, text_of: Tensor | None, evidence: EvidenceRows | None = None
     ) -> tuple[Encoding, Answer]:
-        """The whole path for rows of texts, without gradients and without chance."""
+        """The whole path for B rows of texts (as `rows` takes them), without gradients and without chance."""
         self.network.eval()
         with torch.inference_mode():
             rows = self.rows(texts, readers, text_of)

@@ -17,7 +17,7 @@ def gumbel_temperature(step: int, total: int, start: float = 1.0, end: float = 0
 
 
 def gumbel_noise(like: Tensor) -> Tensor:
-    """Standard Gumbel noise, always drawn in float32: half precision rounds the uniform draw to 0 or 1."""
+    """Standard Gumbel noise in the shape of `like`, drawn in float32: half precision rounds the draw to 0 or 1."""
     uniform = torch.rand(like.shape, dtype=torch.float32, device=like.device)
     return -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
 

@@ -18,7 +18,7 @@ class ContrastiveWindow(nn.Module):
         self.latent = projection_head(width, hidden, width, dropout)
 
     def forward(self, explicit: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Project both channels and bring them to unit length."""
+        """Project both channels [B, d] and bring them to unit length."""
         return F.normalize(self.explicit(explicit), dim=-1), F.normalize(self.latent(latent), dim=-1)
 
 

@@ -33,7 +33,7 @@ class ExpertLayer(nn.Module):
         self.down = GroupedLinear(groups, hidden, width)
 
     def forward(self, x: Tensor, bounds: Bounds, tokens: int) -> Tensor:
-        """Attend among each example's `tokens` rows, which stand together, then feed forward."""
+        """Attend among each example's `tokens` rows of x [M, d], which stand together, then feed forward."""
         mixed = self.query_key_value(self.norm_attention(x, bounds), bounds)
         x = x + self._drop(self.out(self._attend(mixed, tokens), bounds))
         drop = self.dropout if self.training else 0.0
@@ -83,7 +83,7 @@ class CultureExperts(nn.Module):
         )
 
     def forward(self, aligned: Tensor) -> tuple[Tensor, Routing]:
-        """Blend the chosen experts' answers; also says who was chosen."""
+        """Blend the chosen experts' answers to aligned clusters [B, K, d]; also says who was chosen."""
         routing = self.route(aligned.mean(1))
         share = routing.weights * routing.dimensions.unsqueeze(-1)  # [B, C, k]
         offset = torch.arange(self.dimensions, device=aligned.device)[:, None] * self.experts

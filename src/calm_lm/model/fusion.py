@@ -25,7 +25,7 @@ class IdentityFusion(nn.Module):
         self.gate = projection_head(2 * width, hidden, d_model, dropout)
 
     def forward(self, state: Tensor, pooled: Tensor, scale: StateScale) -> Tensor:
-        """The step from the backbone's state to the identity."""
+        """The step [B, d_model] from the backbone's state to the identity."""
         gate = torch.sigmoid(self.gate(torch.cat([self.down(pooled), state], -1)))
         step: Tensor = gate * self.up(state) * scale.std
         return step

@@ -52,7 +52,7 @@ def culture_slots(rows: Reading) -> Tensor:
 
 
 def prompt_reading(encoded: EncodedPrompts, numbers: Tensor, n_readers: int) -> Reading:
-    """The prompts of the given numbers, each read by the culture it names."""
+    """The prompts of the given numbers [M], each read by the culture it names."""
     texts = TextBatch(*(part[numbers] for part in encoded.texts))
     culture = numbers // (len(encoded.prompts.pairs) * encoded.prompts.n_labels)
     readers = F.one_hot(culture, n_readers + 1)[:, :n_readers].to(texts.tokens.dtype)

@@ -110,7 +110,11 @@ def evidence_rows(
 
 
 def refuse_norms(sizes: Sizes) -> None:
-    """Raise M30 where a network was trained without norm records: it could not read them."""
+    """Refuse a network that was trained without norm records: it could not read them.
+
+    Raises:
+        CalmError: M30.
+    """
     if not sizes.evidence:
         raise CalmError(
             "M30", "this model was trained without norm records and cannot read any.", field="norms",

@@ -30,7 +30,7 @@ class LinearProbe(nn.Module):
         self.offset.copy_(offset)
 
     def forward(self, views: Tensor, readers: Tensor) -> Tensor:
-        """Logits of B rows."""
+        """Logits [B, L] of B rows."""
         mix = torch.cat([views.new_ones(len(views), 1), readers], 1)
         per_part = torch.einsum("bf,plf->bpl", views, self.weight) + self.offset
         return torch.einsum("bp,bpl->bl", mix, per_part)

@@ -19,7 +19,7 @@ class ReaderProfile(nn.Module):
         self.tokens = nn.Parameter(torch.empty(n_readers, n_tokens, d_model).normal_(std=0.5))
 
     def forward(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Profiles of V blends."""
+        """Profile tokens [V, P, d_model] and their mask [V, P] of V blends."""
         tokens = torch.einsum("vr,rpd->vpd", weights, self.tokens)
         present = weights.sum(1, keepdim=True) > 0
         return tokens, present.expand(-1, self.tokens.size(1))

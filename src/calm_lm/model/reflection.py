@@ -30,7 +30,7 @@ class SelfPrompts(NamedTuple):
     n_labels: int
 
     def number(self, culture: Tensor, pair: Tensor, label: Tensor) -> Tensor:
-        """Prompt numbers for int64 tensors of one shape."""
+        """Prompt numbers for int64 tensors of one shape, such as [B]."""
         return (culture * len(self.pairs) + pair) * self.n_labels + label
 
 
@@ -77,7 +77,7 @@ class Calibration(nn.Module):
         nn.init.constant_(last.bias, -2.0)
 
     def forward(self, state: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Move the state towards the reference."""
+        """Move states [B, d] towards references [B, d]; also the mean gate [B], 0 to 1."""
         gate = torch.sigmoid(self.gate(torch.cat([state, reference, (state - reference).abs()], -1)))
         return state + gate * (reference - state), gate.mean(-1)
 

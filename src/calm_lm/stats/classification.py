@@ -1,6 +1,8 @@
 """How often labels are right: accuracy, precision, recall, F1 and the area under the ROC curve.
 
-Every function takes the true labels `y` `[N]` first. A fraction 0/0 is `nan`: not defined on these rows.
+Every function takes the true labels `y` `[N]` first, and judges `predicted` labels `[N]` where it names them: whole
+numbers from 0, else `CalmError` S05, and as many of them, else S09. Scores lie from 0 to 1. A fraction 0/0 is `nan`:
+not defined on these rows.
 """
 
 from __future__ import annotations

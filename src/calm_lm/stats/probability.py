@@ -82,12 +82,12 @@ def cross_entropy_rows(p: npt.ArrayLike, shares: npt.ArrayLike) -> Floats:
 
 
 def cross_entropy_to_shares(p: npt.ArrayLike, shares: npt.ArrayLike) -> float:
-    """Mean of `cross_entropy_rows` over rows, in nats; least when `p` equals `shares`."""
+    """Mean of `cross_entropy_rows` over rows, in nats, of `p` `[N, L]`; least when it equals `shares` `[N, L]`."""
     return float(cross_entropy_rows(p, shares).mean())
 
 
 def brier(p: npt.ArrayLike, shares: npt.ArrayLike) -> float:
-    """Mean over rows of the squared distance between `p` and `shares`, summed over labels: from 0 to 2.
+    """Mean over rows of the squared distance between `p` and `shares` `[N, L]`, summed over labels: from 0 to 2.
 
     Source: Brier 1950. With two labels it is twice the score of the second label alone.
     """
@@ -96,7 +96,7 @@ def brier(p: npt.ArrayLike, shares: npt.ArrayLike) -> float:
 
 
 def expected_calibration_error(p: npt.ArrayLike, shares: npt.ArrayLike, *, bins: int = 15) -> float:
-    """How far confidence lies from being right, from 0 to 1.
+    """How far confidence lies from being right, from 0 to 1, for `p` and `shares` `[N, L]`.
 
     Confidence is the largest probability of a row; being right is the share of votes for that label. Bins hold equal
     numbers of rows (equal mass), ordered by confidence; rows of one confidence always share a bin, so the order of

@@ -46,7 +46,7 @@ class NoiseFloor(NamedTuple):
 
 
 def effective_n(weights: npt.ArrayLike) -> float:
-    """Kish's effective number of respondents: (sum w)^2 / sum w^2, from 1 to the number of weights above 0.
+    """Kish's effective number of respondents: (sum w)^2 / sum w^2 of weights `[N]`, from 1 to how many are above 0.
 
     It does not change when all weights are multiplied by a number. Source: Kish 1965.
 

@@ -1,8 +1,8 @@
 """Response distributions from the answers of respondents, with their population weights.
 
 The file is read in blocks, only the columns that are needed, and only sums are kept: memory does not grow with its
-length. It is checked against the codebook as a whole: every cell that does not fit is counted, the first ten are
-shown, and then nothing is returned.
+length. It is checked against the codebook as a whole: every cell that does not fit is counted, every column and value
+with such cells is named, and then nothing is returned.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def survey_from_microdata(
 
     Raises:
         CalmError: F01 for a file that cannot be read, V49 for one that is no CSV, V50 for an unknown group, V51 where
-            it does not fit the codebook (the first ten mismatches and their number), V52 without any respondent.
+            it does not fit the codebook (every column and value that does not), V52 without any respondent.
 
     Source: Kish, Survey Sampling, 1965, section 11.7 (effective sample size).
     """
@@ -181,11 +181,10 @@ def _read(path: Path, codebook: Codebook, by: Sequence[str], lookup: Lookup | No
                 code = read[name].coded(codes[item.id], wrong, name, "is neither an option nor a missing code", numbers)
                 sums[item.id].add(len(parts), part, code, weight)
     if wrong.total:
-        listed = "; ".join(wrong.first) + ("; ..." if wrong.total > len(wrong.first) else "")
         raise CalmError(
             "V51",
             f"{wrong.total} {'cell or column does' if wrong.total == 1 else 'cells or columns do'} not fit the "
-            f"codebook: {listed}.",
+            f"codebook: {wrong.listed()}.",
             file=path,
             fix="correct the file, or the codebook (options, missing codes, countries).",
         )

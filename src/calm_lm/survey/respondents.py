@@ -1,7 +1,7 @@
 """A CSV of respondents read in blocks, each column as places in the list of its different values.
 
 Looking up a few different values instead of every cell is what makes a hundred thousand respondents a matter of
-seconds; what does not fit is counted, and the first few are kept with their rows.
+seconds; what does not fit is counted, value by value, with the first row of each.
 """
 
 from __future__ import annotations
@@ -21,29 +21,47 @@ from calm_lm.survey.codebook import code_of
 Ints = npt.NDArray[np.int64]
 
 BLOCK_BYTES = 2 << 20  # of the file at a time
-SHOWN_MISMATCHES = 10
+SHOWN_VALUES = 5  # of a column that do not fit; every such column is named
 UNKNOWN = -1  # a group's value that is not known: the respondent falls into no cell
 WRONG = -2  # a value that the codebook does not know
 
 
+class _Place(NamedTuple):
+    first: int
+    rows: int
+
+
 @dataclass
 class Mismatches:
-    """What does not fit: how often, and the first few."""
+    """What does not fit: how often, and every column with its values, each with its first row."""
 
     total: int = 0
-    first: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    found: dict[tuple[str, str], dict[str, _Place]] = field(default_factory=dict)  # by column and what is wrong, value
 
     def add(self, column: str, value: str, why: str, rows: Sequence[int]) -> None:
         """A value of a column that does not fit, in these rows."""
         self.total += len(rows)
-        room = SHOWN_MISMATCHES - len(self.first)
-        self.first += [f"row {row}, {column}: {show(value)} {why}" for row in rows[:room]]
+        values = self.found.setdefault((column, why), {})
+        before = values.get(value, _Place(rows[0], 0))
+        values[value] = _Place(before.first, before.rows + len(rows))
 
     def column(self, name: str) -> None:
         """A column that is not there once."""
         self.total += 1
-        if len(self.first) < SHOWN_MISMATCHES:
-            self.first.append(f"column {name} is missing")
+        self.missing.append(f"column {name} is missing")
+
+    def listed(self) -> str:
+        """Every column with what is wrong in it; of its values the first few by row."""
+        told = list(self.missing)
+        for (column, why), values in self.found.items():
+            ordered = sorted(values.items(), key=lambda each: each[1])
+            for value, (first, count) in ordered[:SHOWN_VALUES]:
+                rows = f"row {first}" if count == 1 else f"row {first} and {count - 1} more"
+                told.append(f"{rows}, {column}: {show(value)} {why}")
+            if len(ordered) > SHOWN_VALUES:
+                told.append(f"{column}: so are {len(ordered) - SHOWN_VALUES} more of its values")
+        return "; ".join(told)
 
 
 class Column(NamedTuple):

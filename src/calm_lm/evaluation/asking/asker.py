@@ -143,8 +143,11 @@ class Asker:
         known: dict[str, A] = {}
         for key in dict.fromkeys(keys):
             stored = None if self._cache is None else self._cache.get(key)
-            if stored is not None:
-                known[key] = restore(stored)
+            if self._cache is not None and stored is not None:
+                try:
+                    known[key] = restore(stored)
+                except (KeyError, TypeError, ValueError, AttributeError):  # not what such an answer is kept as
+                    self._cache.drop(key)
         left = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         waiting = sorted(left, key=lambda key: order(left[key]))  # those that share a beginning come together
         total, done = len(set(keys)), len(known)

@@ -82,10 +82,11 @@ def parse_condition(text: str) -> Condition:
         CalmError: E30 as in `Condition`, E31 for a name that is none.
     """
     rest, mark, ending = text.strip().partition("!")
-    rest, _, language = rest.partition("@")
-    framing, _, culture = rest.partition("+")
-    culture = culture or "none"
-    known = framing in FRAMINGS and culture in CULTURES and (not mark or ending == "reasoning")
+    rest, at, language = rest.partition("@")
+    framing, plus, culture = rest.partition("+")
+    culture = culture if plus else "none"
+    whole = (not mark or ending == "reasoning") and (not at or language)
+    known = framing in FRAMINGS and culture in CULTURES and whole
     if not known or len(text) > LONGEST:
         raise CalmError(
             "E31", "is no condition.", field="--conditions", value=text,

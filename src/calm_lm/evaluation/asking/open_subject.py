@@ -9,6 +9,7 @@ from typing import Literal
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.subject import LocalSubject, SampledSubject, Subject
+from calm_lm.files import disk_errors
 from calm_lm.lm.answer_cache import AnswerCache
 from calm_lm.lm.cached_chat import CachedChat
 from calm_lm.lm.endpoint import Endpoint
@@ -63,12 +64,13 @@ def model_kind(name: str) -> Kind:
     """
     if name.startswith(ENDPOINT):
         return "endpoint"
-    if name.startswith("adapter:"):
+    if name == "embedded" or (name.startswith(("hf:", "adapter:")) and not name.endswith(":")):
         return "local"
-    if (Path(name) / "manifest.json").is_file():
-        return "run"
-    if name == "embedded" or name.startswith("hf:") or (Path(name) / "config.json").is_file():
-        return "local"
+    with disk_errors(Path(name)):
+        if (Path(name) / "manifest.json").is_file():
+            return "run"
+        if (Path(name) / "config.json").is_file():
+            return "local"
     raise CalmError("E46", "names no model.", field="MODEL", value=name, fix=f"write {KINDS}.")
 
 

@@ -13,6 +13,7 @@ import pydantic
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.tasks.spec import Task
+from calm_lm.files import parse_yaml
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 FOLDER = resources.files("calm_lm.evaluation.tasks") / "material"
@@ -43,16 +44,14 @@ def load_material(task: Task, model: type[M]) -> M:
 
 
 def _read(data: bytes, file: str, model: type[M]) -> M:
-    import yaml
-
     field = None
     try:
-        return model.model_validate(yaml.safe_load(data.decode("utf-8")))
+        return model.model_validate(parse_yaml(data))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field, problem = ".".join(map(str, first["loc"])) or None, first["msg"]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = str(error).splitlines()[0]
+    except ValueError as error:
+        problem = str(error)
     raise CalmError(
         "E77", f"does not hold the texts of this kind of task ({problem}).", file=file, field=field,
         fix="write it like the files in evaluation/tasks/material/.",

@@ -10,12 +10,21 @@ from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.result import TaskResult
 from calm_lm.evaluation.tasks.plan import Plan
+from calm_lm.evaluation.tasks.spec import Task
 
 KINDS = (
     "cultural_map", "survey", "vsm", "labels", "pairs", "choice", "statements", "ladder",
     "generation", "short_answer", "judged", "anchoring", "gap", "values", "education", "capability",
     "value_identification",
 )  # fmt: skip
+
+_LABELS = ("split", "by", "culture", "asks", "reader_is_about")
+SETTINGS = {
+    "survey": ("by",), "choice": ("by", "parts", "whole_groups"),
+    "labels": (*_LABELS, "contrast", "metrics", "figures"), "statements": (*_LABELS, "parts"),
+    "anchoring": ("material",), "capability": ("material",), "gap": ("material",), "generation": ("material",),
+}  # fmt: skip
+"""What the file of a task may set, by kind; a kind that is not named here has no settings."""
 
 
 class Kind(Protocol):
@@ -38,3 +47,18 @@ def kind_of(name: str) -> Kind:
         raise CalmError("E44", "is no kind of task.", field="kind", value=name, fix=f"use {', '.join(KINDS)}.")
     run: Kind = importlib.import_module(f"calm_lm.evaluation.kinds.{name}").run
     return run
+
+
+def check_settings(task: Task) -> None:
+    """Refuse a setting that the task's kind does not heed, rather than pass over it.
+
+    Raises:
+        CalmError: E49.
+    """
+    known = SETTINGS.get(task.kind, ())
+    for name, value in task.settings.items():
+        if name not in known:
+            raise CalmError(
+                "E49", f"a task of the kind {task.kind} has no such setting.", field=f"{task.name}: settings.{name}",
+                value=value, fix=f"use {', '.join(known)}." if known else "leave settings out.",
+            )  # fmt: skip

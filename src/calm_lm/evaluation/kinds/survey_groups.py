@@ -41,7 +41,7 @@ def fields_of(plan: Plan) -> tuple[str, ...]:
         CalmError: E92 for a setting that is no list of fields, or names another one.
     """
     by = plan.task.settings.get("by", ())
-    if not isinstance(by, list | tuple) or len(set(by)) != len(by) or any(each not in FIELDS for each in by):
+    if not isinstance(by, list | tuple) or any(each not in FIELDS for each in by) or len(set(by)) != len(by):
         raise CalmError(
             "E92", "must list demographic fields, each once.", field=f"{plan.task.name}: settings.by", value=by,
             fix=f"use some of {', '.join(FIELDS)}, as in by: [sex, age].",

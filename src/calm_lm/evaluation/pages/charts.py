@@ -141,7 +141,7 @@ class Bin(NamedTuple):
 
 def calibration_chart(bins: Sequence[Bin], said: str) -> Html:
     """Share right over confidence; the dashed line is where both agree, a larger dot holds more answers."""
-    side, edge = 260.0, 34.0
+    side, edge = 260.0, 42.0  # the edge holds the ticks and, beside them, the name of the axis
     most = max(each.held for each in bins) or 1.0
 
     def x(value: float) -> str:

@@ -27,7 +27,8 @@ def joint_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Html:
     how = tag(
         "p", "A cell is the mean over places with its 95 % interval, then the place with the worst value. ↓ lower "
         "is better, ↑ higher is better, ↔ neither end is good. The best system of a line is underlined. Tinted columns "
-        "are not the model: baselines answer without it, people are what a second sample of the same people reaches.",
+        "are not the model: baselines answer without it, people are what a second sample of the same people reaches. "
+        "Wide tables slide sideways.",
         class_="soft",
     )  # fmt: skip
     titles = {task.name: task.title for task in tasks}
@@ -123,8 +124,9 @@ def _cost(report: Mapping[str, Any], titles: Mapping[str, str]) -> Html:
          Cell(count(sum(each["from_cache"] for each in known))), Cell(duration(cost.get("seconds")))], "ours",
     ))  # fmt: skip
     caption = (
-        "Different questions put to the model, how many of them an earlier run had answered, and the time that the "
-        "others took. The last line's time is that of the whole run, scoring included."
+        "Different questions put to the model, how many of them had been answered before this run was taken up "
+        "again, and the time that answering took, earlier sittings included. The last line's time is that of the last "
+        "sitting, scoring included."
     )
     plain = table(caption, ["", "questions", "known already", "time"], rows, class_="dense")
     return join((tag("h3", "Cost and time"), scrolling(plain, "Cost and time")))

@@ -20,6 +20,10 @@ OTHER_WORDS: dict[Standing, str] = {
 }  # fmt: skip
 STANDS: dict[Standing, str] = {"ahead": "the model is ahead", "behind": "the model is behind",
                                "level": "the two are not told apart"}  # fmt: skip
+CAUTION = (
+    "Read from the 95 % interval of each difference by itself; which differences outlast Holm's correction for their "
+    "number stands with every task."
+)
 
 
 class Lead(NamedTuple):
@@ -48,7 +52,10 @@ def lead(tasks: Sequence[TaskView]) -> Lead:
         sentence = "The scores were not compared with answering at random, so they say little by themselves."
     else:
         sentence = "Nothing was measured that a verdict could rest on."
-    details = [_best_baseline(tasks), _country_prompt(tasks), *map(_worst_place, tasks), *map(_noise, tasks)]
+    details = [
+        CAUTION if parts else "", _best_baseline(tasks), _country_prompt(tasks), *map(_worst_place, tasks),
+        *map(_noise, tasks),
+    ]  # fmt: skip
     return Lead(sentence, tuple(each for each in details if each))
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pydantic
 
-from calm_lm.errors import CalmError
+from calm_lm.errors import CalmError, show
 from calm_lm.evaluation.asking.conditions import Condition, parse_conditions
+from calm_lm.evaluation.summary import DIMENSIONS
+from calm_lm.files import disk_errors, parse_yaml
 
 FOLDER = resources.files("calm_lm.evaluation.tasks") / "catalogue"
 
@@ -37,7 +39,7 @@ class Task(pydantic.BaseModel, extra="forbid", frozen=True):
     """One task.
 
     Attributes:
-        name: unique.
+        name: unique; also the name of a file of the report.
         kind: the module under `evaluation/kinds/` that runs it.
         title: in tables.
         data: registered name of the survey or data set, or `bundled`.
@@ -52,19 +54,39 @@ class Task(pydantic.BaseModel, extra="forbid", frozen=True):
         settings: what only its kind knows.
     """
 
-    name: str
+    name: str = pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
     kind: str
     title: str
     data: str
     licence: str
     citation: str
-    cultures: tuple[str, ...] | None = None
-    languages: tuple[str, ...] = ("en",)
+    cultures: tuple[str, ...] | None = pydantic.Field(None, min_length=1)
+    languages: tuple[str, ...] = pydantic.Field(("en",), min_length=1)
     metric: str
     dimension: str = "alignment"
     offensive: bool = False
     card: EvaluationCard
     settings: Mapping[str, Any] = {}
+
+    @pydantic.field_validator("dimension")
+    @classmethod
+    def _is_a_part_of_the_report(cls, name: str) -> str:
+        if name not in DIMENSIONS:
+            raise ValueError(f"is no part of a report; use {', '.join(DIMENSIONS)}")
+        return name
+
+    @pydantic.field_validator("languages")
+    @classmethod
+    def _are_languages(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from calm_lm.culture.ids import check_id, kind
+
+        try:
+            strange = [name for name in names if kind(check_id(name)) != "language"]
+        except CalmError as error:
+            raise ValueError(f"{error.shown} {error.problem.rstrip('.')}") from error
+        if strange:
+            raise ValueError(f"{show(strange[0])} is no language")
+        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +142,18 @@ def load_task(name: str) -> Task:
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
+        with disk_errors(path):
+            is_file = path.is_file()
+        if not is_file:
             raise CalmError("E38", "there is no such task file.", file=path, fix="give the path of a task's YAML file.")
-        return _read_task(path.read_text("utf-8"), str(path))
+        with disk_errors(path):
+            return _read_task(path.read_bytes(), str(path))
     if name not in task_names():
         raise CalmError(
             "E41", "is no task.", field="--tasks", value=name,
             fix=f"use {', '.join(task_names())}, or the path of a task's YAML file.",
         )  # fmt: skip
-    return _read_task((FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml")
+    return _read_task((FOLDER / f"{name}.yaml").read_bytes(), f"{name}.yaml")
 
 
 def suite_names() -> list[str]:
@@ -160,17 +185,17 @@ def _suites() -> dict[str, Any]:
     return loaded
 
 
-def _read_task(text: str, file: str) -> Task:
-    import yaml
-
+def _read_task(data: bytes, file: str) -> Task:
     try:
-        return Task.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, pydantic.ValidationError) as error:
-        where, problem = "", str(error).splitlines()[0]
-        if isinstance(error, pydantic.ValidationError):
-            first = error.errors()[0]
-            where, problem = ".".join(map(str, first["loc"])), first["msg"]
+        return Task.model_validate(parse_yaml(data))
+    except ValueError as error:  # also pydantic's, whose text would hold the whole input
+        where = ""
+        if not isinstance(error, pydantic.ValidationError):
+            problem = str(error)
+        else:
+            found = error.errors()
+            where, problem = ", ".join(".".join(map(str, each["loc"])) for each in found), found[0]["msg"]
         raise CalmError(
             "E42", f"declares no task ({problem}).", file=file, field=where or None,
-            fix="see the files in evaluation/tasks/catalogue/ for what a task declares.",
+            fix=f"see the files in {FOLDER} for what a task declares.",
         ) from error  # fmt: skip
