@@ -24,6 +24,7 @@ from calm_lm.lm.answer_cache import AnswerCache
 from calm_lm.lm.loading import DTYPES
 from calm_lm.survey.registry import load_survey
 from calm_lm.survey.toy import PLACES
+from calm_lm.training.norm_sources import open_norms
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOY = ("--suite", "toy", "--items", "3")  # the suite asks for two presentations of each
@@ -181,7 +182,7 @@ def test_more_replicates_are_other_draws_of_the_same_scores(calm, server, tmp_pa
     scores = []
     for at, number in enumerate((100, 200)):
         words = ("--samples", "1", "--conditions", "neutral", f"replicates={number}")
-        assert calm("evaluate", server.name, *TOY, *words, "--out", tmp_path / str(at)) == 0
+        assert calm("evaluate", server.name, *TOY, *words, "--items", "6", "--out", tmp_path / str(at)) == 0
         report = json.loads((tmp_path / str(at) / "report.json").read_text())
         scores.append(report["tasks"]["toy-survey"]["systems"]["neutral"]["metrics"]["wasserstein"])
     assert scores[0]["mean"] == scores[1]["mean"]
@@ -238,3 +239,12 @@ def test_names_of_models_have_a_kind(tiny_folder, tmp_path):
     (tmp_path / "manifest.json").touch()
     names = ["embedded", "hf:some/name", "adapter:there", str(tiny_folder), "openai:m@http://127.0.0.1:1/v1"]
     assert [model_kind(name) for name in (*names, str(tmp_path))] == ["local"] * 4 + ["endpoint", "run"]
+
+
+def test_an_id_in_two_files_of_a_folder_is_named_with_the_second_file(tmp_path, records):
+    for name in ("a", "b"):
+        save_norms(NormStore(records[:1]), tmp_path / f"{name}.jsonl")
+    with pytest.raises(CalmError) as error:
+        open_norms(str(tmp_path))
+    assert error.value.code == "T14"
+    assert error.value.file == str(tmp_path / "b.jsonl")

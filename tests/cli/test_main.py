@@ -102,6 +102,27 @@ def test_a_mistyped_command_is_named_with_the_nearest(capsys):
     assert "evaluate" in capsys.readouterr().err
 
 
+def test_a_path_that_cannot_be_looked_at_is_the_users_and_2(command, capsys):
+    command(lambda: Path("x" * 300).is_file())
+    assert run("demo") == 2
+    error = capsys.readouterr().err
+    assert "[F01]" in error
+    assert error.count("\n") == 1
+
+
+def test_what_a_terminal_cannot_show_is_escaped():
+    code = (
+        "import sys, typer; from calm_lm.cli import main as cli\n"
+        "stand_in = typer.Typer(); stand_in.command()(lambda: print('a\\udcff \\u2501'))\n"
+        "cli.load_command = lambda _: typer.main.get_command(stand_in); cli.main(['demo'])"
+    )
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"\\udcff" in done.stdout
+
+
 def test_a_users_mistake_is_one_line_and_2(command, capsys):
     def fail() -> None:
         raise CalmError("Z99", "is [bold]wrong[/bold]\nin two lines \x1b[31m.", file="own.csv", row=3, fix="mend it.")

@@ -17,6 +17,7 @@ from calm_lm.evaluation.tasks.spec import FOLDER
 from calm_lm.survey.registry import load_survey
 
 SMALL = ("--suite", "toy", "--items", "3", "--samples", "2", "--conditions", "neutral,persona+country")
+ENOUGH = ("--items", "6")  # questions for an interval
 
 
 def first_option(prompt: str, seed: int) -> str:
@@ -102,8 +103,10 @@ def test_thresholds_stated_before_are_judged_after_and_reports_compared(calm, se
         "- {task: toy-survey, system: neutral, figure: no_answer, at_most: 0.1}\n"
     )
     first, second = tmp_path / "first", tmp_path / "second"
-    assert calm("evaluate", server.name, *SMALL, "--out", first) == 0
-    assert calm("evaluate", server.name, *SMALL, "--out", second, "--stop-rule", rules, "--against", first) == 0
+    assert calm("evaluate", server.name, *SMALL, *ENOUGH, "--out", first) == 0
+    assert (
+        calm("evaluate", server.name, *SMALL, *ENOUGH, "--out", second, "--stop-rule", rules, "--against", first) == 0
+    )
     report = json.loads((second / "report.json").read_text())
     verdicts = [each["outcome"] for each in report["stop_rule"]["verdicts"]]
     assert verdicts == ["fail", "pass"]  # one voice for all is further from people than a coin
@@ -178,19 +181,19 @@ def test_a_task_without_the_language_is_left_out_and_the_others_are_run(calm, se
     assert list(report["tasks"]) == ["own-words"]
 
 
-@pytest.mark.parametrize("seed", [("evaluate", "M", "--suite", "toy"), ("export", "lm-eval", "O"), ("quiz", "make", "O")])
-def test_a_seed_below_zero_is_refused(calm, server, tmp_path, monkeypatch, capsys, seed):
+@pytest.mark.parametrize(
+    "words", ["evaluate embedded --suite toy --out x", "export lm-eval x", "export inspect x", "quiz make x"]
+)
+def test_a_seed_below_zero_is_refused(calm, tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)
-    words = [server.name if word == "M" else word for word in seed]
-    assert calm(*words, "--out" if seed[0] == "evaluate" else "--seed", "x" if seed[0] == "evaluate" else "-1",
-                *(("--seed", "-1") if seed[0] == "evaluate" else ())) == 2  # fmt: skip
+    assert calm(*words.split(), "--seed", "-1") == 2
     assert "--seed" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_task_that_fails_says_what_is_wrong_with_it(calm, server, tmp_path, capsys):
     own = tmp_path / "own.yaml"
-    own.write_text((FOLDER / "toy-survey-groups.yaml").read_text("utf-8").replace("by:", "bye:"), encoding="utf-8")
+    own.write_text((FOLDER / "toy-survey-groups.yaml").read_text("utf-8").replace("  by:", "  bye:"), encoding="utf-8")
     assert calm("evaluate", server.name, "--tasks", own, "--out", tmp_path / "r") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -141,3 +142,16 @@ def test_a_killed_run_goes_on_without_asking_for_what_it_knows(tmp_path, moment)
     asked = log.read_text().splitlines()
     assert len(asked) == killed_after + n - known  # what was answered was not asked again
     assert set(asked) == {f"q{i}" for i in range(n)}
+
+
+@pytest.mark.parametrize("kept", [1, "x", [], [[]], {}, {"seconds": "x"}, {"shares": None}])
+def test_a_kept_answer_of_another_form_is_asked_again(tmp_path, kept):
+    with AnswerCache(tmp_path / "a.sqlite") as cache:
+        expected = Asker(Scripted(by_number), cache, silent).choose([question(7)], "t")
+        keys = [key for (key,) in sqlite3.connect(tmp_path / "a.sqlite").execute("SELECT key FROM answers")]
+        for key in keys:
+            cache.put(key, kept)
+        again = Asker(Scripted(by_number), cache, silent)
+        assert again.choose([question(7)], "t") == expected
+        assert again.cost.from_cache == 0
+        assert cache.damaged == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from calm_lm.errors import CalmError
 from calm_lm.evaluation.asking.conditions import NEUTRAL, parse_conditions
-from calm_lm.evaluation.kinds.registry import KINDS, kind_of
+from calm_lm.evaluation.kinds.registry import KINDS, check_settings, kind_of
+from calm_lm.evaluation.kinds.survey_groups import fields_of
+from calm_lm.evaluation.result import TaskResult
 from calm_lm.evaluation.summary import DIMENSIONS
+from calm_lm.evaluation.table import Table
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.evaluation.tasks.spec import Wanted, load_suite, load_task, suite_names, task_names
+from calm_lm.evaluation.tasks.spec import FOLDER, Wanted, load_suite, load_task, suite_names, task_names
 
 
 @pytest.mark.parametrize("name", task_names())
@@ -94,7 +98,8 @@ def test_a_sample_is_spread_over_the_parts_and_keeps_the_order(items, size, seed
 
 
 OWN = (FOLDER / "toy-survey-groups.yaml").read_text("utf-8")
-NESTED = "[&a [x,x,x,x,x,x,x,x,x]" + "".join(f",&{b} [{','.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")) + "]"
+GROWING = [f"&{b} [{','.join([f'*{a}'] * 9)}]" for a, b in pairwise("abcdefghi")]
+NESTED = f"[&a [x,x,x,x,x,x,x,x,x],{','.join(GROWING)}]"
 
 
 @pytest.mark.timeout(20)
@@ -102,7 +107,7 @@ NESTED = "[&a [x,x,x,x,x,x,x,x,x]" + "".join(f",&{b} [{','.join([f'*{a}'] * 9)}]
     ("old", "new"),
     [
         ("[sex, age]", NESTED), ("[sex, age]", "&a [*a]"), ("data: toy", f"data: {NESTED}"), ("name: ", "name: ../../"),
-        ("name: toy", "name: a/toy"), ("name: toy-survey-groups", "name: ''"), ("name: toy-survey-groups", "name: ..\n"),
+        ("name: toy", "name: a/toy"), ("name: toy-survey-groups", "name: ''"), ("name: toy-survey-groups", "name: .."),
         ("kind: survey", "kind: gap\nkind: survey"), ("data: toy", "data: 2024-99-99"), ("data: toy", "data: !!bool x"),
         ("data: toy", "data: " + "[" * 20_000), ("data: toy", "data: " + "9" * 6_000), ("data: toy", "data: toy\0"),
         ("data: toy", "data: toy\ndimension: beauty"), ("data: toy", "data: toy\nlanguages: []"),
@@ -126,7 +131,9 @@ def test_what_our_own_tasks_set_is_known(name):
     check_settings(load_task(name))
 
 
-@pytest.mark.parametrize("by", [[["sex"]], [{"a": 1}], ["sex", 1], "sex", {"sex": 1}, None, 16**6_000])
+@pytest.mark.parametrize(
+    "by", [[["sex"]], [{"a": 1}], ["sex", 1], "sex", {"sex": 1}, None, [2**20_000]], ids=lambda by: type(by).__name__
+)
 def test_fields_that_are_none_are_named(by):
     task = load_task("toy-survey-groups").model_copy(update={"settings": {"by": by}})
     with pytest.raises(CalmError) as error:
@@ -137,5 +144,5 @@ def test_fields_that_are_none_are_named(by):
 def test_a_headline_that_the_kind_does_not_have_is_named():
     task = load_task("toy-survey").model_copy(update={"metric": "beauty"})
     with pytest.raises(CalmError) as error:
-        TaskResult(task, (), Table([], [], seed=0, replicates=100), (), {})
+        TaskResult(task, (), Table(["q"], ["SG"], seed=0, replicates=100), (), {})
     assert error.value.code == "E48"

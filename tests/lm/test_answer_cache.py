@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -183,6 +184,15 @@ def test_another_schema_is_refused(path):
     file.execute("PRAGMA user_version = 2")
     file.close()
     assert code_of(AnswerCache, path) == "L55"
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE answers", "ALTER TABLE answers RENAME COLUMN value TO said"])
+def test_a_file_of_ours_with_another_table_is_refused(path, change):
+    AnswerCache(path).close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(change)
+    with AnswerCache(path) as cache:
+        assert code_of(cache.get, "key") == "L55"
 
 
 def test_places_that_cannot_hold_a_file(tmp_path):

@@ -25,8 +25,7 @@ T = TypeVar("T")
 APPLICATION = 0x43414C4D  # marks the file as ours; "CALM"
 SCHEMA = 1
 BUSY_SECONDS = 30.0
-# what we ask is always the same, so that a mistake in it means that the table is not ours
-DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def make_key(parts: Mapping[str, Json]) -> str:
@@ -148,7 +147,8 @@ class AnswerCache:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if _code(error) in DAMAGE:
+            # what we ask is always the same, so that a mistake in it means that the table is not ours
+            if _code(error) in {*DAMAGE, sqlite3.SQLITE_ERROR}:
                 raise self._foreign() from error
             raise CalmError(
                 "L56",
