@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,11 +44,13 @@ def load_adapted(
             fix="write the base model's name, or embedded.",
         )  # fmt: skip
     lm = HuggingFaceLM.load(base, device=device, dtype=dtype, local_files_only=local_files_only)
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
 
     try:
         with quiet_libraries():
-            merged = PeftModel.from_pretrained(lm.model, str(folder), is_trainable=False).merge_and_unload()
+            adapted = PeftModel.from_pretrained(lm.model, str(folder), is_trainable=False)
+            _check_names(folder / WEIGHTS, get_peft_model_state_dict(adapted, save_embedding_layers=False))
+            merged = adapted.merge_and_unload()
     except Exception as error:  # files may be damaged in any way; the cause is named and kept
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise CalmError(
@@ -59,3 +62,19 @@ def load_adapted(
         lm.identity, name=f"{lm.identity.name}+{folder.name}", fingerprint=sha256_bytes(" ".join(parts).encode())
     )
     return HuggingFaceLM(merged, lm.tokenizer, identity)
+
+
+def _check_names(path: Path, expected: Iterable[str]) -> None:
+    """PEFT passes over tensors that fit no layer, and would leave the base as it is under the adapter's name.
+
+    Raises:
+        ValueError: for the first tensor that a layer lacks, or that belongs to no layer.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        found = set(file.keys())
+    lacking = sorted(set(expected) - found)
+    left = sorted(name for name in found - set(expected) if ".lora_" in name)
+    if lacking or left:
+        raise ValueError(f"it lacks {lacking[0]}" if lacking else f"the base has no layer for {left[0]}")
