@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
-from pathlib import Path
 
 import pytest
+from killed_asker import kill_and_go_on
 from scripted import Scripted, silent, uniform
 
 from calm_lm.evaluation.asking.asker import AT_ONCE, Asker
@@ -104,43 +99,21 @@ def test_what_an_endpoint_did_not_deliver_is_asked_again(tmp_path):
 
 
 CHILD = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {here!r})
+from killed_asker import kill_and_go_on
 from scripted import Scripted, silent, uniform
-from calm_lm.evaluation.asking.asker import Asker
 from calm_lm.evaluation.asking.question import Choice, Prompt
-from calm_lm.lm.answer_cache import AnswerCache
-log = Path({log!r}).open("a")
 def answer(asked):
-    log.write(asked.id + "\\n"); log.flush(); time.sleep(0.002)
+    note(asked.id)
     return uniform(asked)
-questions = [Choice(f"q{{i}}", Prompt(f"Question {{i:04}}?"), ("no", "yes"), ("A", "B"), (0, 1)) for i in range({n})]
-with AnswerCache(Path({cache!r})) as cache:
-    Asker(Scripted(answer), cache, silent).choose(questions, "x")
-print("done")
+questions = [Choice(f"q{i}", Prompt(f"Question {i:04}?"), ("no", "yes"), ("A", "B"), (0, 1)) for i in range(n)]
+Asker(Scripted(answer), cache, silent).choose(questions, "x")
 """
 
 
 @pytest.mark.parametrize("moment", [0.05, 0.35, 0.6])
 def test_a_killed_run_goes_on_without_asking_for_what_it_knows(tmp_path, moment):
-    n, log, cache = 5 * AT_ONCE, tmp_path / "asked.txt", tmp_path / "answers.sqlite"
-    here = str(Path(__file__).parent.parent / "helpers")
-    code = textwrap.dedent(CHILD).format(here=here, log=str(log), cache=str(cache), n=n)
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    while not log.exists() or len(log.read_text().splitlines()) < moment * n:
-        time.sleep(0.01)
-        assert child.poll() is None
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    killed_after = len(log.read_text().splitlines())
-    with AnswerCache(cache) as kept:
-        known = max(0, len(kept) - 1)  # one entry is the bill
-    assert known >= killed_after - AT_ONCE
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "done"
-    asked = log.read_text().splitlines()
-    assert len(asked) == killed_after + n - known  # what was answered was not asked again
+    n = 5 * AT_ONCE
+    asked = kill_and_go_on(tmp_path, CHILD, n, moment)
     assert set(asked) == {f"q{i}" for i in range(n)}
 
 

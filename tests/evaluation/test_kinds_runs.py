@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killed_asker import kill_and_go_on
 from scripted import Scripted, silent, uniform
 
 from calm_lm.culture.blend import Blend
@@ -197,44 +192,21 @@ def test_progress_is_told_and_answers_come_in_the_order_of_the_rows():
 
 
 CHILD = """
-import sys, time
-from pathlib import Path
-sys.path[:0] = {places!r}
+from killed_asker import kill_and_go_on
 from scripted import silent
 from test_kinds_runs import Run
-from calm_lm.evaluation.asking.asker import Asker
-from calm_lm.lm.answer_cache import AnswerCache
-log = Path({log!r}).open("a")
 class Slow(Run):
     def classify(self, texts, readers):
         for text, reader in zip(texts, readers):
-            log.write(f"{{text}}/{{reader}}\\n"); log.flush(); time.sleep(0.002)
+            note(f"{text}/{reader}")
         return super().classify(texts, readers)
-texts = [f"text {{i // 2:04}}" for i in range({n})]
-with AnswerCache(Path({cache!r})) as cache:
-    found = Asker(Slow("AU", "SG"), cache, silent).classify(texts, ["AU", "SG"] * ({n} // 2), "x")
-assert found.shape == ({n}, 2)
-print("done")
+texts = [f"text {i // 2:04}" for i in range(n)]
+found = Asker(Slow("AU", "SG"), cache, silent).classify(texts, ["AU", "SG"] * (n // 2), "x")
+assert found.shape == (n, 2)
 """
 
 
 def test_a_killed_evaluation_of_a_run_goes_on_with_what_is_left(tmp_path):
-    n, log, cache = 4 * AT_ONCE, tmp_path / "asked.txt", tmp_path / "answers.sqlite"
-    here = Path(__file__).parent
-    places = [str(here), str(here.parent / "helpers")]
-    code = textwrap.dedent(CHILD).format(places=places, log=str(log), cache=str(cache), n=n)
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-    while not log.exists() or len(log.read_text().splitlines()) < 0.6 * n:
-        time.sleep(0.01)
-        assert child.poll() is None
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    killed_after = len(log.read_text().splitlines())
-    with AnswerCache(cache) as kept:
-        known = len(kept) - 1  # one entry is the bill
-    assert killed_after - AT_ONCE <= known < n
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "done"
-    asked = log.read_text().splitlines()
-    assert len(asked) == killed_after + n - known  # what was answered was not asked again
+    n = 4 * AT_ONCE
+    asked = kill_and_go_on(tmp_path, CHILD, n, 0.6, places=[Path(__file__).parent])
     assert len(set(asked)) == n
