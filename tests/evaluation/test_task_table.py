@@ -113,7 +113,7 @@ def test_an_interval_needs_five_questions_of_its_own():
 
 @pytest.mark.parametrize("questions", [5, 8, 20])
 def test_intervals_over_few_questions_hold_the_truth_as_often_as_they_say(questions):
-    """Of 400 samples 95 % is 380, standard error 4.4; drawing as many questions as there are holds 82 % of five."""
+    """Of 400 samples 95 % is 380, standard error 4.4; drawing as many questions as there are holds 85 % of five."""
     rng = np.random.default_rng(questions)
     table = Table([f"q{i}" for i in range(questions)], ["EG"] * questions, replicates=400)
     ends = [table.score(SIGNED, rng.normal(size=questions))["interval"] for _ in range(400)]
