@@ -69,10 +69,10 @@ class EvidenceReader(nn.Module):
     def forward(self, text: Tensor, state: Tensor, reference: Tensor, evidence: EvidenceRows) -> Tensor:
         """The reference of each row: text views [B, inputs], state and self-prompt [B, d] -> [B, d].
 
-        A row without evidence keeps its self-prompt.
+        A row without evidence keeps its self-prompt: its attention to records is 0.
         """
         attention = self.attention(text, evidence)
         norms = evidence.states.norms[evidence.records]
         said = self.say(torch.cat([norms, state.unsqueeze(1).expand_as(norms)], -1))
-        found = (attention[:, :-1].unsqueeze(-1) * said).sum(1) + attention[:, -1:] * reference
-        return torch.where((evidence.weight > 0).any(1, keepdim=True), found, reference)
+        found: Tensor = (attention[:, :-1].unsqueeze(-1) * said).sum(1) + attention[:, -1:] * reference
+        return found
