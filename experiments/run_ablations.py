@@ -79,6 +79,11 @@ def variant_config(name: str, recipe: Mapping[str, Any], overrides: Sequence[str
     return build_config(recipe, [*overrides, *settings(changes)], file=f"{name}.yaml")
 
 
+def idle(configs: Mapping[str, RunConfig]) -> list[str]:
+    """Variants that are `full` again with this recipe."""
+    return [name for name, config in configs.items() if name != "full" and config == configs["full"]]
+
+
 def folds_of_seeds(seeds: Sequence[int]) -> list[list[int]]:
     """Seeds in passes: within a pass every seed holds out another fold.
 
@@ -170,6 +175,9 @@ def main() -> None:
     recipe = read_recipe(chosen.data)
     recipe.pop("data")
     configs = {name: variant_config(name, recipe, chosen.overrides) for name in variant_names(chosen.only)}
+    for name in idle(configs):
+        print(f"{name} is left out: it changes nothing on {chosen.data}")
+        del configs[name]
     print(f"{len(configs)} variants, {len(configs) * len(seeds)} runs", flush=True)
     lines = ablate(load(chosen.data, data_dir=chosen.data_dir), configs, seeds, chosen.out, chosen.jobs)
     write_text(chosen.out / "table.md", "\n".join(lines) + "\n")

@@ -18,7 +18,7 @@ from calm_lm.stats.calibration import fit_temperature
 from calm_lm.stats.probability import softmax
 from calm_lm.stats.softmax_regression import PENALTIES
 
-FROZEN = [name for name in baseline_names("frozen,demo") if name != "blind"]
+FROZEN = [name for name in baseline_names("frozen,demo") if name not in ("blind", "lookup")]
 TOLD = {"majority-reader", "both-reader", "both-by-reader", "nearest", "mlp"}
 LEARNERS = ["tfidf", "sentence", "states", "both", "both-by-reader", "nearest", "mlp"]
 

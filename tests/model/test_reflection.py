@@ -124,10 +124,10 @@ def test_evidence_is_attended_to_by_its_situation_and_read_by_its_norm():
     torch.manual_seed(0)
     reader = EvidenceReader(6, 5, 4, 0.0).double().eval()
     text, state, reference, views = (torch.randn(3, n, dtype=torch.float64) for n in (6, 4, 4, 6))
-    states = reader.read(views, views.flip(0))
+    states = reader.read(views, views.flip(0), views[:, :0])
     records = torch.tensor([[2, 0], [0, 0], [1, 0]])
     weight = torch.tensor([[0.75, 0.25], [0, 0], [1, 0]], dtype=torch.float64)
-    evidence = EvidenceRows(states, records, weight)
+    evidence = EvidenceRows(states, records, weight, weight.max(1).values)
     found = reader(text, state, reference, evidence)
     for row in (0, 2):
         cited = [(int(r), float(w)) for r, w in zip(records[row], weight[row], strict=True) if w > 0]
@@ -145,26 +145,53 @@ def test_evidence_is_attended_to_by_its_situation_and_read_by_its_norm():
 def test_rows_without_evidence_leave_finite_gradients():
     reader = EvidenceReader(6, 5, 4, 0.0)
     views = torch.randn(2, 6)
-    evidence = EvidenceRows(reader.read(views, views), torch.zeros(2, 3, dtype=torch.int64), torch.eye(2, 3))
-    evidence = evidence._replace(weight=torch.tensor([[1.0, 0, 0], [0, 0, 0]]))
+    weight = torch.tensor([[1.0, 0, 0], [0, 0, 0]])
+    states = reader.read(views, views, views[:, :0])
+    evidence = EvidenceRows(states, torch.zeros(2, 3, dtype=torch.int64), weight, weight[:, 0])
     reader(views, torch.randn(2, 4), torch.randn(2, 4), evidence).square().sum().backward()
     assert all(bool(p.grad.isfinite().all()) for p in reader.parameters())
     assert all(bool(p.grad.any()) for p in reader.parameters())
 
 
 def test_evidence_in_the_loop_moves_only_its_rows(loop):
-    states = RecordStates(torch.randn(1, 16), torch.randn(1, 16))
-    evidence = EvidenceRows(states, torch.zeros(5, 1, dtype=torch.int64), torch.eye(5)[:, 2:3])
+    weight = torch.eye(5)[:, 2:3]
+    states = RecordStates(torch.randn(1, 16), torch.randn(1, 16), torch.randn(1, 6))
+    evidence = EvidenceRows(states, torch.zeros(5, 1, dtype=torch.int64), weight, weight[:, 0])
     sizes = {"evidence": True}
     plain, moved = (loop(evidence=found, rounds=1, sizes=sizes)[3].rounds[0].moved for found in (None, evidence))
     same = [torch.equal(one, two) for one, two in zip(plain, moved, strict=True)]
     assert same == [True, True, False, True, True]
 
 
+def test_a_cited_second_answer_is_taken_though_it_is_less_sure(loop):
+    """Records know more than the draft; where none are cited the surer answer stands."""
+    states = RecordStates(torch.randn(1, 16), torch.randn(1, 16), torch.ones(1, 6))
+    weight = torch.eye(5)[:, 2:3]
+    evidence = EvidenceRows(states, torch.zeros(5, 1, dtype=torch.int64), weight, weight[:, 0])
+    sizes = {"evidence": True}
+    unvoted = loop(evidence=evidence, rounds=1, sizes=sizes)[3].rounds[0]
+    assert unvoted.trust is None
+    first, second = unvoted.second[2].topk(2).values
+
+    def level(made):
+        """The vote takes from the first label what it has more than the second one."""
+        made.vote.coefficients[-1, int(unvoted.second[2].argmax())] = -(first - second) / torch.sigmoid(torch.ones(()))
+
+    answer = loop(evidence=evidence, rounds=1, sizes=sizes, change=level)[3]
+    (step,) = answer.rounds
+    assert step.second[2].softmax(-1).max() < answer.draft[2].softmax(-1).max()
+    assert bool(step.kept[2])
+    assert torch.equal(answer.logits[2], step.second[2])
+    others = [0, 1, 3, 4]
+    assert torch.equal(step.second[others], unvoted.second[others])
+    assert torch.equal(step.kept[others], unvoted.kept[others])
+    assert step.trust[others].tolist() == [0.0] * 4
+
+
 def test_a_network_that_reads_records_starts_as_one_that_does_not(network):
     without, reads = (network(sizes={"evidence": e}, started=False).state_dict() for e in (False, True))
     assert all(torch.equal(value, reads[name]) for name, value in without.items())
-    assert {name.partition(".")[0] for name in reads.keys() - without.keys()} == {"evidence"}
+    assert {name.partition(".")[0] for name in reads.keys() - without.keys()} == {"evidence", "vote"}
 
 
 def test_found_records_become_weights_that_sum_to_one(norms):
@@ -174,9 +201,10 @@ def test_found_records_become_weights_that_sum_to_one(norms):
     assert [len(hits) for hits in found] == [2, 0, 0]
     claims = different_claims(found)
     assert claims == (("leaving a tip", "out of place"), ("paying at the counter", "fine"))
-    states = RecordStates(torch.zeros(2, 2), torch.zeros(2, 2))
+    states = RecordStates(torch.zeros(2, 2), torch.zeros(2, 2), torch.zeros(2, 3))
     evidence = evidence_rows(found, {claim: i for i, claim in enumerate(claims)}, states, 3)
     assert evidence.weight.tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 0]]
+    assert evidence.score.tolist() == [found[0][0].score, 0, 0]
     assert evidence.records[0].tolist()[:2] == [0, 1]
 
 

@@ -90,3 +90,22 @@ def test_float32_features_are_good_enough(problem):
     fine = probabilities(x, laid, fit_softmax(x, laid, shares, 0.05))
     coarse = probabilities(x, laid, fit_softmax(x.astype(np.float32), laid, shares, 0.05))
     assert coarse == pytest.approx(fine, abs=1e-3)
+
+
+def test_only_what_the_features_add_to_given_logits_is_fitted(problem):
+    x, text_of, readers, shares = problem
+    laid = design(text_of, 40, readers, 0.0)
+    whole = fit_softmax(x, laid, shares, 1e-9, tolerance=1e-10)
+    given = scores(x, laid, Coefficients(0.7 * whole.weights, 0.7 * whole.offsets))
+    rest = fit_softmax(x, laid, shares, 1e-9, tolerance=1e-10, beside=given)
+    added = probabilities(x, laid, Coefficients(0.7 * whole.weights + rest.weights, 0.7 * whole.offsets + rest.offsets))
+    assert added == pytest.approx(probabilities(x, laid, whole), abs=1e-4)  # hardly penalised, both have one optimum
+
+
+def test_a_weight_counts_like_that_many_copies(problem):
+    x, text_of, readers, shares = problem
+    times = np.random.default_rng(2).integers(0, 4, size=120)
+    weighted = fit_softmax(x, design(text_of, 40, readers, 0.0), times[:, None] * shares, 0.05, tolerance=1e-10)
+    copied = np.repeat(np.arange(120), times)
+    copies = fit_softmax(x, design(text_of[copied], 40, readers[copied], 0.0), shares[copied], 0.05, tolerance=1e-10)
+    assert weighted.weights == pytest.approx(copies.weights, abs=1e-4)

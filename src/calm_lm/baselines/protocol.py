@@ -13,7 +13,7 @@ from calm_lm.training.material import CachedViews, Progress, Rows, Vocabulary
 from calm_lm.training.run import Pretrained
 
 Group = Literal["frozen", "prompt", "lora", "demo"]
-Need = Literal["sentence", "readers", "adapt_layers", "head"]
+Need = Literal["sentence", "readers", "adapt_layers", "head", "norms"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import get_args
 from calm_lm.baselines.blind import fit_blind
 from calm_lm.baselines.features import View
 from calm_lm.baselines.linear import fit_tfidf, fit_view
+from calm_lm.baselines.lookup import fit_lookup
 from calm_lm.baselines.lora import fit_lora_heads, fit_lora_tag
 from calm_lm.baselines.majority import fit_majority, fit_majority_reader
 from calm_lm.baselines.mlp import fit_mlp
@@ -23,6 +24,7 @@ _LACKING: dict[Need, str] = {
     "readers": "the training rows have no reader, so it would be the baseline without one",
     "adapt_layers": "the run adapts no layers",
     "head": "the backbone has no language-model head",
+    "norms": "the run has no norm records",
 }
 
 
@@ -44,6 +46,10 @@ _BASELINES = (
     _view("both-reader", "the same, with an offset for each reader", "both", "readers"),
     _view("both-by-reader", "the same, with weights for each reader", "both", "readers", by_reader=True),
     Baseline("nearest", "frozen", "nearest training texts that the reader has read", False, fit_nearest),
+    Baseline(
+        "lookup", "frozen", "logistic regression on what the nearest norm records say", False, fit_lookup,
+        _READERS | {"norms", "sentence"},
+    ),
     Baseline("mlp", "frozen", "plain network on the same views, CALM's parameter count", True, fit_mlp),
     Baseline("blind", "frozen", "CALM without the reader", True, fit_blind, _READERS),
     Baseline("prompt", "prompt", "the backbone asked outright, temperature fitted", False, fit_prompt, _HEAD),
@@ -58,7 +64,7 @@ _BASELINES = (
 )  # fmt: skip
 BASELINES = {baseline.name: baseline for baseline in _BASELINES}
 # The table of `calm demo`: what a user would try first.
-DEMO = ("both", "both-by-reader", "nearest")
+DEMO = ("both", "both-by-reader", "nearest", "lookup")
 
 
 def baseline_names(chosen: str = "frozen") -> list[str]:
@@ -104,6 +110,7 @@ def lacking(name: str, given: BaselineInput) -> str | None:
         "readers": bool(given.vocabulary.readers),
         "adapt_layers": given.config.backbone.adapt_layers is not None,
         "head": lm.model.get_output_embeddings() is not None,
+        "norms": given.config.norms is not None,
     }
     missing = [_LACKING[need] for need in sorted(get_baseline(name).needs) if not present[need]]
     return "; ".join(missing) or None

@@ -184,5 +184,7 @@ def _show_reflection(screen: Console, example: Reflection) -> None:
         screen.print(f"  asks      {step.self_prompt}", markup=False)
         for cited in step.evidence:
             screen.print(f"  evidence  {cited.sentence} ({cited.weight:.0%}; {cited.source})", markup=False)
+        if step.evidence and step.trust is not None:
+            screen.print(f"  trust     {step.trust:.0%}", markup=False)
         screen.print(f"  second    {_words(step.second)} {step.second_probability:.2f}: {outcome(step)}", markup=False)
     screen.print(f"  answer    {_words(answer.label)} {answer.confidence:.2f}", markup=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calm_lm.culture.blend import Blend
-    from calm_lm.model.answers import Inspection, TokenTrace
+    from calm_lm.model.answers import Inspection, ReflectionStep, TokenTrace
 
 BAR = 6  # characters of a full bar
 
@@ -174,9 +174,7 @@ def _reflections(names: Sequence[str], inspections: Sequence[Inspection]) -> Any
         rows = {
             "draft": [s and f"{s.draft.replace('_', ' ')} {s.draft_probability:.2f}" for s in steps],
             "asks": [s and s.self_prompt for s in steps],
-            "evidence": [
-                s and ("\n".join(f"{c.sentence} [{c.source}]" for c in s.evidence) or "none found") for s in steps
-            ],
+            "evidence": [s and _evidence(s) for s in steps],
             "second": [
                 s and f"{s.second.replace('_', ' ')} {s.second_probability:.2f}, gate {s.gate:.2f}" for s in steps
             ],
@@ -188,3 +186,10 @@ def _reflections(names: Sequence[str], inspections: Sequence[Inspection]) -> Any
         Text("answer"), *(Text(f"{_said(each)} {each.prediction.confidence:.2f}", "bold") for each in inspections)
     )
     return grid
+
+
+def _evidence(step: ReflectionStep) -> str:
+    from calm_lm.evaluation.pages.traces import trusted
+
+    cited = [f"{each.sentence} [{each.source}]" for each in step.evidence]
+    return "\n".join([*cited, trusted(step)]).rstrip() if cited else "none found"

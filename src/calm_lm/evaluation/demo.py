@@ -38,6 +38,7 @@ BASELINES = {
     "both": "logistic regression",
     "both-by-reader": "logistic regression, embedding × country",
     "nearest": "nearest neighbour per country",
+    "lookup": "lookup of the country's nearest norm records",
 }
 CEILING, CALM, PERMUTED = "culture-blind ceiling", "CALM", "CALM, permuted readers"
 BLENDS = ("JP=0.5,US=0.5",)

@@ -137,7 +137,12 @@ class CalmModel:
         self._search = by_meaning(source, self.encoder)
 
     def cite(
-        self, texts: Sequence[str], text_of: Tensor, cultures: Sequence[Blend | None], sentences: Tensor | None = None
+        self,
+        texts: Sequence[str],
+        text_of: Tensor,
+        cultures: Sequence[Blend | None],
+        sentences: Tensor | None = None,
+        k: int = EVIDENCE,
     ) -> list[list[Found]]:
         """Norm records for rows of texts, by meaning where there is a sentence view, by words elsewhere.
 
@@ -146,12 +151,13 @@ class CalmModel:
             text_of: [B] which of them each row is.
             cultures: B blends; a row without a culture gets none.
             sentences: the texts' embeddings [U, d_sentence] where they are there already.
+            k: records for a row, at most.
         """
         if self._search is None:
             return [[] for _ in cultures]
         if isinstance(self._search, NearestNorms):
             self._search.know(texts, sentences)
-        return cite(self._search, [texts[i] for i in text_of.tolist()], cultures, EVIDENCE)
+        return cite(self._search, [texts[i] for i in text_of.tolist()], cultures, k)
 
     # -- the forward pass ----------------------------------------------------------------------------
 

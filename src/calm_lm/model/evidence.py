@@ -17,10 +17,17 @@ from calm_lm.model.layers import projection_head
 
 
 class RecordStates(NamedTuple):
-    """n norm records as the network reads them: `situations` [n, d] they apply to, `norms` [n, d] that hold there."""
+    """n norm records as the network reads them.
+
+    Attributes:
+        situations: they apply to, [n, d].
+        norms: that hold there, [n, d].
+        phrases: the norms' sentence embeddings, [n, d_sentence]; untrained.
+    """
 
     situations: Tensor
     norms: Tensor
+    phrases: Tensor
 
 
 class EvidenceRows(NamedTuple):
@@ -30,11 +37,13 @@ class EvidenceRows(NamedTuple):
         states: of n records.
         records: [B, k] int64 into `states`; where the weight is 0 it means nothing.
         weight: [B, k] >= 0, a row sums to 1 or (no evidence) to 0.
+        score: [B] of the first record as the search gives it; 0 without evidence.
     """
 
     states: RecordStates
     records: Tensor
     weight: Tensor
+    score: Tensor
 
 
 class EvidenceReader(nn.Module):
@@ -54,9 +63,9 @@ class EvidenceReader(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor([5.0]))
         self.prompt = nn.Parameter(torch.zeros(1))
 
-    def read(self, situations: Tensor, norms: Tensor) -> RecordStates:
-        """States of n records from the views of their situations and norms, [n, inputs] twice."""
-        return RecordStates(self.situation(situations), self.norm(norms))
+    def read(self, situations: Tensor, norms: Tensor, phrases: Tensor) -> RecordStates:
+        """States of n records: views of situations and norms, [n, inputs] twice; the norms' sentence embeddings."""
+        return RecordStates(self.situation(situations), self.norm(norms), phrases)
 
     def attention(self, text: Tensor, evidence: EvidenceRows) -> Tensor:
         """Weights of k records and, last, of the self-prompt, for text views [B, inputs]. [B, k + 1], rows sum to 1."""

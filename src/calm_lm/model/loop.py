@@ -32,6 +32,7 @@ class Round(NamedTuple):
     kept: Tensor
     cosine: Tensor
     gate: Tensor
+    trust: Tensor | None
 
 
 class Answer(NamedTuple):
@@ -120,8 +121,9 @@ def reflect(
 ) -> Answer:
     """Draft, and up to `rounds` times: self-prompt, evidence, calibrate, answer again, keep or revise.
 
-    A row stops when its second answer is less sure than its draft (the draft stands), or when reflection
-    no longer moves its state (cosine above `stop_cosine`). Nothing here draws random numbers.
+    A second answer that cites norms knows more than the draft and replaces it; one that cites none has to be at
+    least as sure, else the draft stands and the row stops. It also stops when reflection no longer moves its state
+    (cosine above `stop_cosine`). Nothing here draws random numbers.
     """
     pooled = network.pool_texts(rows.texts)[rows.text_of]
     slots = culture_slots(rows)
@@ -130,6 +132,7 @@ def reflect(
     identity = network.fuse(state, pooled)
     draft = logits = network.answer(rows, state, identity, encoding.task)
     active = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+    cites = evidence.weight.sum(1) > 0 if evidence is not None else torch.zeros_like(active)
     log: list[Round] = []
     for _ in range(rounds if network.config.reflection and network.sizes.n_labels else 0):
         if log and not bool(active.any()):
@@ -138,9 +141,10 @@ def reflect(
         prompted = reference_states(prompts, slots, pair, label, states_of)
         reference = network.ground(rows, state, prompted, evidence)
         moved, gate, moved_identity, second = answer_again(network, rows, encoding.task, state, reference)
-        kept = active & keep_second_answer(logits.softmax(-1), second.softmax(-1))
+        second, trust = network.hear_norms(second, evidence)
+        kept = active & (keep_second_answer(logits.softmax(-1), second.softmax(-1)) | cites)
         cosine = F.cosine_similarity(moved, state, dim=-1)
-        log.append(Round(active, pair, label, second, moved, kept, cosine, gate))
+        log.append(Round(active, pair, label, second, moved, kept, cosine, gate, trust))
         take = kept.unsqueeze(-1)
         logits, state = torch.where(take, second, logits), torch.where(take, moved, state)
         identity = Identity(pooled, torch.where(take, moved_identity.delta, identity.delta))

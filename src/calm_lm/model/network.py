@@ -21,6 +21,7 @@ from calm_lm.model.probe import LinearProbe
 from calm_lm.model.profile import ReaderProfile
 from calm_lm.model.reflection import Calibration
 from calm_lm.model.space import CognitiveSpace, channel_weights
+from calm_lm.model.vote import NormVote
 
 
 class Identity(NamedTuple):
@@ -62,6 +63,7 @@ class CalmNetwork(nn.Module):
         self.evidence: EvidenceReader | None = None
         if sizes.evidence:  # last, so that a network without it draws the same first weights
             self.evidence = EvidenceReader(sizes.d_model + sizes.d_sentence, hidden, d, drop)
+        self.vote = NormVote(sizes.d_sentence, sizes.n_labels) if sizes.evidence and sizes.d_sentence else None
         n_pairs = max(1, config.n_dimensions * (config.n_dimensions - 1) // 2)
         n_prompts = (sizes.n_readers + 1) * n_pairs * sizes.n_labels
         # Fitted once when training ends, kept with the weights: states of the self-prompts, class means.
@@ -144,10 +146,16 @@ class CalmNetwork(nn.Module):
             logits = logits + self.probe(self.probe_views(identity.pooled, sentence), rows.profiles[rows.profile_of])
         return logits
 
-    def read_records(self, situations: Tensor, norms: Tensor) -> RecordStates:
-        """States of n norm records from the views of their situations and norms, [n, d_model + d_sentence] twice."""
+    def read_records(self, situations: Tensor, norms: Tensor, phrases: Tensor) -> RecordStates:
+        """States of n norm records.
+
+        Args:
+            situations: their views, [n, d_model + d_sentence].
+            norms: the same of what holds there.
+            phrases: the norms' sentence embeddings, [n, d_sentence].
+        """
         assert self.evidence is not None
-        return self.evidence.read(situations, norms)
+        return self.evidence.read(situations, norms, phrases)
 
     def ground(self, rows: Reading, state: Tensor, reference: Tensor, evidence: EvidenceRows | None) -> Tensor:
         """What each row is calibrated to, [B, d]: its self-prompt and, where it has some, its evidence."""
@@ -156,6 +164,16 @@ class CalmNetwork(nn.Module):
         assert self.evidence is not None
         grounded: Tensor = self.evidence(self.views_of(rows.texts)[rows.text_of], state, reference, evidence)
         return grounded
+
+    def hear_norms(self, logits: Tensor, evidence: EvidenceRows | None) -> tuple[Tensor, Tensor | None]:
+        """Second logits [B, n_labels] with what cited norms say for each label, and how far they are trusted [B].
+
+        The latter is None where there is no evidence or no vote was fitted.
+        """
+        if evidence is None or self.vote is None or not self.vote.fitted:
+            return logits, None
+        heard, trust = self.vote(logits, evidence)
+        return heard, trust
 
     def calibrate(self, state: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Move identity states towards what self-prompt and evidence say; also the mean gate [B]."""

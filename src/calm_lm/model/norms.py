@@ -90,7 +90,7 @@ def different_claims(found: Iterable[Sequence[Found]]) -> tuple[Claim, ...]:
 def evidence_rows(
     found: Sequence[Sequence[Found]], claims: Mapping[Claim, int], states: RecordStates, k: int
 ) -> EvidenceRows:
-    """Index and weight tensors for B rows of found records; weights are scores divided by their sum.
+    """Tensors for B rows of found records, best first; weights are scores divided by their sum.
 
     Args:
         found: B rows of at most `k` records.
@@ -100,13 +100,14 @@ def evidence_rows(
     """
     index = torch.zeros(len(found), k, dtype=torch.int64)
     weight = torch.zeros(len(found), k)
+    score = torch.tensor([hits[0].score if hits else 0.0 for hits in found])
     for row, records in enumerate(found):
         total = sum(hit.score for hit in records)
         for place, hit in enumerate(records):
             index[row, place] = claims[Claim.of(hit)]
             weight[row, place] = hit.score / total
     device = states.norms.device
-    return EvidenceRows(states, index.to(device), weight.to(device))
+    return EvidenceRows(states, index.to(device), weight.to(device), score.to(device))
 
 
 def refuse_norms(sizes: Sizes) -> None:
@@ -151,5 +152,7 @@ def read_claims(network: CalmNetwork, views: Views, claims: Sequence[Claim]) -> 
     """States of some claims with the network as it is now; a phrase that several share is encoded once."""
     phrases = list(dict.fromkeys(part for claim in claims for part in claim))
     place = {phrase: i for i, phrase in enumerate(phrases)}
-    read = network.views_of(views(phrases))
-    return network.read_records(*(read[[place[claim[part]] for claim in claims]] for part in (0, 1)))
+    texts = views(phrases)
+    read = network.views_of(texts)
+    situations, norms = ([place[claim[part]] for claim in claims] for part in (0, 1))
+    return network.read_records(read[situations], read[norms], texts.sentence[norms])

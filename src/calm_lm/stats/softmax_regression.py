@@ -74,17 +74,24 @@ def scores(x: Any, laid: Design, found: Coefficients) -> Floats:
 
 
 def fit_softmax(
-    x: Any, laid: Design, shares: Floats, penalty: float, start: Coefficients | None = None, tolerance: float = 1e-5
+    x: Any,
+    laid: Design,
+    shares: Floats,
+    penalty: float,
+    start: Coefficients | None = None,
+    tolerance: float = 1e-5,
+    beside: Floats | float = 0.0,
 ) -> Coefficients:
     """The least mean cross-entropy plus `penalty / 2` times the squared weights, by L-BFGS.
 
     Args:
         x: features [U, F], dense or sparse.
         laid: the rows.
-        shares: targets [N, L], each row summing to 1, or to 0 where nothing is known.
+        shares: targets [N, L], each row summing to its weight: 1, or 0 where nothing is known.
         penalty: per row; scikit-learn's C is 1 / (penalty * rows).
         start: where to start, zeros by default.
         tolerance: largest slope left; a thousandth of it is the least relative gain of a step.
+        beside: logits [N, L] that stay as they are; what is fitted is added to them.
     """
     n_labels, n_parts = shares.shape[1], laid.mix.shape[1] // x.shape[0]
     shape = (x.shape[1], n_parts * n_labels)
@@ -98,7 +105,7 @@ def fit_softmax(
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         at = unpack(flat)
-        log_p = log_softmax(scores(x, laid, at), axis=1)
+        log_p = log_softmax(beside + scores(x, laid, at), axis=1)
         slope = (np.exp(log_p) * known - shares) / count
         by_text = (laid.mix.T @ slope).reshape(x.shape[0], -1)
         weights = np.asarray(x.T @ by_text.astype(x.dtype), dtype=np.float64) + penalty * at.weights

@@ -1,4 +1,4 @@
-"""What is fitted once when training has ended: class means, temperatures, the abstention threshold."""
+"""What is fitted once when training has ended: class means, the norms' vote, temperatures, when to abstain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from calm_lm.model.calm import CalmModel
 from calm_lm.model.manifest import CalibrationFacts
 from calm_lm.stats.calibration import abstention_threshold, fit_temperature
+from calm_lm.training.norm_vote import fit_vote
 from calm_lm.training.trainer import Lesson
 from calm_lm.training.validation import RowAnswers, answer_rows
 
@@ -24,7 +25,8 @@ def finish(model: CalmModel, lesson: Lesson) -> None:
             model.network.class_means.copy_(_class_means(train.explicit, lesson.train.cultures, model))
     facts = CalibrationFacts()
     if lesson.valid is not None and model.manifest.labels:
-        facts = _calibrate(model, lesson, answer_rows(model, lesson.valid, lesson.views, lesson.valid_grounds))
+        answers = answer_rows(model, lesson.valid, lesson.views, lesson.valid_grounds)
+        facts = _calibrate(model, lesson, answers._replace(logits=fit_vote(model, lesson, answers.logits)))
     model.manifest = model.manifest.model_copy(update={"calibration": facts})
 
 

@@ -26,11 +26,14 @@ class Grounds:
         rows: the split.
         model: knows the readers, and where records are searched (`CalmModel.norms`).
         readers: [N, n_readers], in place of the rows' own (controls).
+        withhold: cite as if the store knew nothing of the situation that each row's first record speaks of.
     """
 
-    def __init__(self, rows: Rows, model: CalmModel, readers: Tensor | None = None) -> None:
+    def __init__(self, rows: Rows, model: CalmModel, readers: Tensor | None = None, *, withhold: bool = False) -> None:
         cultures = model.blends(rows.readers if readers is None else readers)
-        self.found = model.cite(rows.texts, rows.text_of, cultures)
+        self.found = model.cite(rows.texts, rows.text_of, cultures, k=EVIDENCE + withhold)
+        if withhold:
+            self.found = [[h for h in hits if h.record.situation != hits[0].record.situation] for hits in self.found]
         self.phrases = tuple(dict.fromkeys(part for claim in different_claims(self.found) for part in claim))
         self.telling = torch.tensor([bool(hits) for hits in self.found]) & (rows.known > 0)
 

@@ -134,7 +134,8 @@ def fit_model(
     torch.manual_seed(seed)
     model = new_model(config, dataset, vocabulary, pretrained, evidence=norms is not None)
     model.norms = norms
-    grounds = [Grounds(rows, model) if norms and rows else None for rows in (train, valid)]
+    cited = [(train, False), (valid, False), (valid, True)]
+    grounds = [Grounds(rows, model, withhold=less) if norms and rows else None for rows, less in cited]
     wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.phrases)]
     with processes.main_first():  # one process reads the texts, the others find their states on the disk
         views = cached_views(config, pretrained)
@@ -145,7 +146,7 @@ def fit_model(
         fit_probe(model.network.probe, frozen_features(model, views), train, valid)
     lora = attach_lora(pretrained.lm, config.backbone, seed=seed) if config.backbone.adapt_layers else []
     sampler = build_sampler(config, dataset, train, views, seed)
-    lesson = Lesson(train, valid, views, prompts, grounds[0], grounds[1], sampler)
+    lesson = Lesson(train, valid, views, prompts, grounds[0], grounds[1], grounds[2], sampler)
     trainer = Trainer(model, lora, lesson, _without_contrast(config, sampler), folder, processes, report)
     processes.part_ways(seed)
     trainer.fit(resume=resume)

@@ -52,6 +52,7 @@ class Lesson:
         views: cached states of all their texts.
         prompts: the encoded self-prompts.
         train_grounds, valid_grounds: evidence, None without a norm source.
+        withheld_grounds: of the validation rows, as if the source knew less (see `Grounds`).
         sampler: draws the batches.
     """
 
@@ -61,6 +62,7 @@ class Lesson:
     prompts: EncodedPrompts
     train_grounds: Grounds | None
     valid_grounds: Grounds | None
+    withheld_grounds: Grounds | None
     sampler: CultureBalancedSampler
 
 

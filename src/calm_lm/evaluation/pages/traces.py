@@ -55,10 +55,16 @@ def evidence(step: ReflectionStep) -> Html:
     """The records cited, with weight and source."""
     if not step.evidence:
         return Html("none found")
-    return bullets(
+    cited = bullets(
         join((f"{cited.sentence} ", tag("span", f"{cited.weight:.0%} · {cited.source}", class_="small")))
         for cited in step.evidence
     )
+    return join((cited, tag("p", trusted(step), class_="small"))) if step.trust is not None else cited
+
+
+def trusted(step: ReflectionStep) -> str:
+    """How far the records are believed to speak to the text, in words; empty where no vote was fitted."""
+    return "" if step.trust is None else f"The model trusts them {step.trust:.0%}."
 
 
 def shares_table(answers: Sequence[tuple[str, Prediction]], labels: Sequence[str]) -> Html:
