@@ -3,7 +3,7 @@
 python experiments/interval_coverage.py
 
 Invented scores. Means: questions with normal values. Inequity: 14 cultures whose true scores spread by 0 or 0.1, each
-with its own questions that are right or wrong; the truth is the standard deviation of the true scores. Calibration error:
+with its own questions that are right or wrong; the truth is the standard deviation of the true scores. Calibration:
 rows whose confidence is even from 0.7 to 1 and too high by 0, 0.05 or 0.1; the truth is that number, and beside it
 stands the ECE with its percentile interval.
 """

@@ -1,7 +1,7 @@
 """The one error a user sees: what is wrong, where it stands, and how to mend it.
 
 Every mistake a user can make (a bad row, an unknown culture, a damaged model folder, a full disk) is a
-`CalmError`; the command line prints it in one line and leaves with exit code 2. Anything else that
+`CalmError`; the command line prints it in one line and leaves with its exit code, 2. Anything else that
 escapes is our own fault and leaves with exit code 1. Codes are a letter for the room and two digits
 (`D04`), unique in the source, so they can be searched for and tests can assert on them.
 """
@@ -46,6 +46,8 @@ class CalmError(Exception):
         secret: leave the value out of the message (texts of data sets flagged offensive).
     """
 
+    exit_code = 2
+
     def __init__(
         self,
         code: str,
@@ -81,3 +83,9 @@ class CalmError(Exception):
 
 class UnavailableError(CalmError):
     """What is asked for cannot be had with this model or this data; where more was asked for, the rest goes on."""
+
+
+class NothingMeasuredError(CalmError):
+    """A report was written, as asked, and there is nothing in it."""
+
+    exit_code = 1

@@ -75,7 +75,7 @@ def test_a_run_reads_as_the_readers_it_knows_and_is_asked_once(calm, side_run, d
 
 
 def test_a_run_of_other_labels_or_readers_is_left_out_with_the_reason(calm, run_folder, data_dir, tmp_path):
-    assert evaluate(calm, run_folder, data_dir, tmp_path / "r") == 0
+    assert evaluate(calm, run_folder, data_dir, tmp_path / "r") == 1  # and there is nothing else in the report
     assert "E45" in json.loads((tmp_path / "r" / "report.json").read_text())["left_out"]["seegull"]
 
 
@@ -92,7 +92,10 @@ def test_the_answers_do_not_depend_on_what_is_asked_with_them_but_on_the_norms_t
         subject = open_subject(str(side_run), OpenOptions(offline=True, device="cpu"), cache, print)
     assert isinstance(subject, CalmSubject)
     alone = np.stack([subject.classify([text], [reader])[0] for text, reader in zip(texts, readers, strict=True)])
+    spent = subject.usage.read
     assert subject.classify(texts, readers) == pytest.approx(alone, abs=1e-5)
+    assert subject.usage.read > spent > 0  # norms that are cited are read once, the texts each time
+    assert subject.usage.written == 0
     assert alone.sum(1) == pytest.approx(1)
     norms = side_run.parent / "norms.jsonl"
     before = norms.read_bytes()

@@ -167,6 +167,28 @@ def test_all_rows_of_ones_own_table_are_looked_for_not_only_those_a_split_would_
     assert leaks["exact"] == leaks["questions"]
 
 
+def test_the_columns_of_a_table_that_was_trained_on_are_named_as_in_training(calm, server, tmp_path, capsys):
+    texts = [item.text for item in load_survey("toy").instrument.items.values()]
+    table = tmp_path / "seen.csv"
+    rows = [(text, i % 2, "train" if i < 3 else "test") for i, text in enumerate(texts)]
+    with table.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("sentence", "hate", "part"), *rows])
+    words = ("--suite", "toy", "--items", "5", "--samples", "1", "--conditions", "neutral", "--trained-on", table)
+    named = ("--text", "sentence", "--label", "hate")
+    assert calm("evaluate", server.name, *words, "--out", tmp_path / "none") == 2
+    assert "text" in capsys.readouterr().err
+    assert calm("evaluate", server.name, *words, *named, "--out", tmp_path / "all") == 0
+    assert calm("evaluate", server.name, *words, *named, "--split-column", "part", "--out", tmp_path / "part") == 0
+    found = {
+        each: json.loads((tmp_path / each / "report.json").read_text())["leaks"]["tasks"]["toy-survey"]
+        for each in ("all", "part")
+    }
+    assert found["all"]["exact"] == found["all"]["questions"] > 3
+    assert found["part"]["exact"] <= 3 < found["all"]["exact"]  # only rows that trained
+    assert calm("evaluate", server.name, *SMALL, "--out", tmp_path / "x", "--trained-on", "demo", *named) == 2
+    assert "[R25]" in capsys.readouterr().err
+
+
 def test_a_folder_to_compare_with_that_is_none_is_told_before_anything_is_asked(calm, server, tmp_path, capsys):
     assert calm("evaluate", server.name, *SMALL, "--out", tmp_path / "r", "--against", tmp_path / "none") == 2
     assert "[E02]" in capsys.readouterr().err
@@ -199,3 +221,67 @@ def test_a_task_that_fails_says_what_is_wrong_with_it(calm, server, tmp_path, ca
     assert error.count("\n") == 1
     assert all(said in error for said in ("[R18]", "1 task failed", "[E49]", "settings.bye", "Fix: use by."))
     assert not server.asked
+
+
+# -- what it cost, how it was asked, and nothing -------------------------------------------------------------
+
+
+def test_page_terminal_and_json_tell_tokens_per_model_and_the_settings(calm, server, tmp_path, capsys):
+    out = tmp_path / "report"
+    words = ("--tasks", "toy-survey,own-words", "--items", "2", "--samples", "2", "--conditions", "neutral,neutral@es")
+    with ChatServer(first_option, usage=None) as other:
+        assert calm("evaluate", server.name, *words, "--language-model", f"es={other.name}", "temperature=0.5",
+                    "--out", out) == 0  # fmt: skip
+        assert other.asked
+    bill = json.loads((out / "report.json").read_text())["cost"]["tasks"]
+    told = [each for one in bill.values() for each in one["tokens"]]
+    assert sum(each["read"] or 0 for each in told) == 9 * sum(server.asked.values())
+    assert sum(each["written"] or 0 for each in told) == 2 * sum(server.asked.values())
+    assert {each["replies_not_stated"] > 0 for each in told if each["read"] is None} == {True}
+    page, shown = (out / "report.html").read_text(), capsys.readouterr().out
+    assert f"{9 * sum(server.asked.values()):,}" in page
+    assert f"{9 * sum(server.asked.values()):,}" in shown
+    assert "not stated" in page
+    assert "not stated" in shown
+    settings = page[page.index("<summary>settings of this run") :]
+    for name, value in (
+        ("temperature", "0.5"),
+        ("samples", "2"),
+        ("connections", "8"),
+        ("replicates", "1000"),
+        ("seed", "0"),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in settings
+
+
+def test_a_report_in_which_every_task_was_left_out_ends_with_exit_code_1(calm, server, tmp_path, capsys):
+    words = ("--tasks", "everyday-generation", "--items", "1", "--samples", "1", "--conditions", "neutral@es")
+    assert calm("evaluate", server.name, *words, "--out", tmp_path / "r") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(said in error for said in ("[E57]", "every task was left out", "[E78]", "Fix: "))
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert (report["tasks"], list(report["left_out"])) == ({}, ["everyday-generation"])
+    assert "Nothing was measured, as every task was left out" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_a_report_without_an_answer_ends_with_exit_code_1_and_goes_on_when_the_server_does(calm, tmp_path, capsys):
+    words = ("--tasks", "toy-survey", "--items", "1", "--samples", "1", "--conditions", "neutral", "presentations=1")
+    down = True
+    with ChatServer(lambda prompt, seed: 500 if down else "A") as server:
+        out = ("--out", tmp_path / "r", "--retries", "0", "--connections", "64")
+        assert calm("evaluate", server.name, *words, *out) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert all(said in error for said in ("[E58]", "delivered no answer", "Fix: look at the server"))
+        report = json.loads((tmp_path / "r" / "report.json").read_text())
+        assert report["cost"]["tasks"]["toy-survey"]["tokens"][0]["read"] is None
+        assert "Nothing was measured, as the endpoint" in (tmp_path / "r" / "report.html").read_text()
+        down = False
+        assert calm("evaluate", server.name, *words, *out, "--resume") == 0
+
+
+def test_the_help_tells_the_exit_codes(calm, capsys):
+    assert calm("evaluate", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1: the report was written and nothing was measured" in shown

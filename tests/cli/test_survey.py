@@ -198,6 +198,43 @@ def test_split_gives_every_answer_its_part(told):
     assert told("split", "toy", "--seed", 4)["held_out"] != found["held_out"]
 
 
+def test_split_of_ones_own_respondents_keeps_people_apart(told, refused, capsys, tmp_path):
+    made = write_toy_microdata(tmp_path, n=40)
+    with made.path.open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    found = told("split", made.path, "--seed", 5)
+    output = capsys.readouterr().out
+    assert f"each of {len(rows)} rows counts as a person of its own" in output
+    assert f"held out, person: {len(found['held_out']['person'])}, listed by --json" in output
+    assert (found["survey"], found["file"], found["person_column"]) == ("toy-microdata", "toy.csv", None)
+    assert told("split", made.path, "--seed", 5) == found
+
+    with made.path.open("w", encoding="utf-8", newline="") as stream:  # every two rows are one person's
+        csv.writer(stream).writerows([["case", *header], *([f"p{i // 2}", *row] for i, row in enumerate(rows))])
+    made.codebook.write_text(made.codebook.read_text() + "person: case\n", encoding="utf-8")
+    found = told("split", made.path, "--seed", 5)
+    assert "told apart by the column case" in capsys.readouterr().out
+    people, part = found["rows"]["person"], found["rows"]["part"]
+    assert people == [f"p{i // 2}" for i in range(len(rows))]
+    held = {axis: set(values) for axis, values in found["held_out"].items()}
+    for i, row in enumerate(rows):
+        new = [axis for axis, name in (("person", people[i]), ("culture", row[0])) if name in held[axis]]
+        assert part[i] == ("several" if len(new) > 1 else f"unseen_{new[0]}" if new else "train")
+    assert {name for name, each in found["questions"].items() if each != "train"} == held["question"]
+    answered = [sum(cell not in ("-1", "-2") for cell in row[4:]) for row in rows]
+    assert sum(found["counts"].values()) == sum(answered)
+    known = [place for place, name in enumerate(header[4:]) if found["questions"][name] == "train"]
+    here = sum(row[4 + place] not in ("-1", "-2") for row, each in zip(rows, part, strict=True) if each == "train"
+               for place in known)  # fmt: skip
+    assert found["counts"]["train"] == here
+
+    made.codebook.write_text(made.codebook.read_text().replace("person: case", "person: number"), encoding="utf-8")
+    assert refused("split", made.path) == "V51"
+    assert refused("split", made.path, "--codebook", tmp_path / "none.yaml") == "R23"
+    for command in ("split", "check"):
+        assert refused(command, "toy", "--codebook", made.codebook) == "V06"
+
+
 def test_check_counts_a_registered_survey_and_ones_own_files(told, refused, tmp_path):
     assert told("check", "toy")["distributions"] == 384
     made = write_toy_microdata(tmp_path, n=40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calm_lm.evaluation.asking.parse import REFUSAL_OPENINGS, read_reply, refusal_openings, reply_words
@@ -71,10 +71,9 @@ def test_any_reply_gets_a_reading(reply):
     assert read in (0, 1, 2, 3, "refused", "unparsed")
 
 
-@given(st.text(alphabet="abcd ,;", max_size=12))
-def test_a_reply_that_names_two_labels_is_never_an_option(reply):
-    named = {word for word in reply.replace(",", " ").replace(";", " ").split() if word in "abcd"}
-    assume(len(named) > 1)
+@given(st.permutations("abcd"), st.text(alphabet="abcd ,;", max_size=8), st.sampled_from([" ", ",", "; "]))
+def test_a_reply_that_names_two_labels_is_never_an_option(labels, between, mark):
+    reply = f"{labels[0]}{mark}{between}{mark}{labels[1]}"
     assert read_reply(reply, LETTERS, TEXTS) == "unparsed"
 
 
@@ -86,6 +85,7 @@ def test_the_openings_that_are_scored_are_read_as_refusals_when_they_go_on():
 
 SPANISH = ("Muy importante", "Bastante importante", "No muy importante", "Nada importante")
 ARABIC = ("مهم جدًا", "مهم إلى حد ما", "غير مهم", "إلى حد كبير")
+PERSIAN = ("الف", "کاملاً موافقم", "مخالفم", "نظری ندارم")
 TURKISH = ("Çok iyi", "İyi", "Kötü", "HIÇ FIKRIM YOK")
 
 
@@ -109,12 +109,15 @@ TURKISH = ("Çok iyi", "İyi", "Kötü", "HIÇ FIKRIM YOK")
         ("tr", "hiç fikrim yok", 3), ("tr", "Üzgünüm, cevap veremem.", "refused"),
         ("tr", "Yapay zekâ olarak bir görüşüm yok", "refused"), ("tr", "ÜZGÜNÜM", "refused"),
         ("tr", "Aile iyidir", "unparsed"),
+        ("fa", "پاسخ: B", 1), ("fa", "گزینهٔ الف", 0), ("fa", "كاملا موافقم", 1), ("fa", "کاملاً موافقم", 1),
+        ("fa", "متأسفم، نمی‌توانم پاسخ دهم", "refused"), ("fa", "من نمي توانم به اين پرسش جواب بدهم", "refused"),
+        ("fa", "به‌عنوان یک مدل زبانی نظری ندارم", "refused"), ("fa", "خانواده مهم است", "unparsed"),
         # a language without words of its own is read as English is
         ("ko", "The answer is B", 1), ("ko", "죄송합니다", "unparsed"),
     ],
 )  # fmt: skip
 def test_replies_in_other_languages(language, reply, read):
-    texts = {"ar": ARABIC, "tr": TURKISH}.get(language, SPANISH)
+    texts = {"ar": ARABIC, "tr": TURKISH, "fa": PERSIAN}.get(language, SPANISH)
     assert read_reply(reply, LETTERS, texts, language) == read
 
 
@@ -132,7 +135,7 @@ def test_english_replies_are_read_as_ever():
     assert refusal_openings("en") == refusal_openings("ko") == REFUSAL_OPENINGS
 
 
-@pytest.mark.parametrize("language", ["es", "fr", "ar", "tr"])
+@pytest.mark.parametrize("language", ["es", "fr", "ar", "tr", "fa"])
 def test_openings_in_other_languages_are_apart_and_begin_refusals(language):
     openings = refusal_openings(language)
     assert openings[: len(REFUSAL_OPENINGS)] == REFUSAL_OPENINGS
@@ -143,7 +146,7 @@ def test_openings_in_other_languages_are_apart_and_begin_refusals(language):
     assert words.mark != reply_words("es" if language != "es" else "fr").mark
 
 
-@given(st.text(max_size=200), st.sampled_from(["es", "fr", "ar", "tr"]))
+@given(st.text(max_size=200), st.sampled_from(["es", "fr", "ar", "tr", "fa"]))
 def test_any_reply_in_any_language_gets_a_reading(reply, language):
     assert read_reply(reply, LETTERS, TEXTS, language) in (0, 1, 2, 3, "refused", "unparsed")
 
@@ -151,7 +154,13 @@ def test_any_reply_in_any_language_gets_a_reading(reply, language):
 @given(
     st.integers(0, 3),
     st.sampled_from(
-        [("es", "La respuesta es {}."), ("fr", "Réponse : {}"), ("ar", "الإجابة هي {}"), ("tr", "Yanıt: {}")]
+        [
+            ("es", "La respuesta es {}."),
+            ("fr", "Réponse : {}"),
+            ("ar", "الإجابة هي {}"),
+            ("tr", "Yanıt: {}"),
+            ("fa", "پاسخ من: {}"),
+        ]
     ),
 )
 def test_a_lead_of_a_language_is_followed_by_what_is_named(option, form):

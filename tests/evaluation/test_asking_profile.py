@@ -40,7 +40,7 @@ def test_people_are_told_by_what_is_known_and_nothing_else():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("language", ["en", "es", "fr", "ar", "tr"])
+@pytest.mark.parametrize("language", ["en", "es", "fr", "ar", "tr", "fa"])
 def test_every_language_has_a_phrase_for_every_bundled_group(language):
     words = _words()[language]
     assert set(words) == {*FIELDS, "field"}

@@ -80,7 +80,7 @@ def test_what_differs_between_places_stands_before_what_differs_between_question
     assert all(text.startswith(setting(PERSONA, EGYPT)) for text in texts)
 
 
-@pytest.mark.parametrize("language", ["en", "es", "fr", "ar", "tr"])
+@pytest.mark.parametrize("language", ["en", "es", "fr", "ar", "tr", "fa"])
 def test_every_language_has_every_sentence_with_its_places(language):
     phrases = phrases_of(language)
     assert set(phrases) == set(phrases_of("en"))

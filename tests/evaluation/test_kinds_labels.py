@@ -22,7 +22,9 @@ from calm_lm.evaluation.kinds.label_rows import choose_rows
 from calm_lm.evaluation.kinds.labels import run, votes_of_others
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.evaluation.tasks.spec import Wanted, load_task
+from calm_lm.stats.calibration_error import root, squared_calibration_error
 from calm_lm.stats.classification import auroc
+from calm_lm.stats.probability import expected_calibration_error
 
 BOTH = parse_conditions(["neutral", "persona+country"])
 HEADER = ["identity", "attribute", "region_stereo", "region_nonstereo", "region_unsure"]
@@ -225,3 +227,31 @@ def test_a_real_model_answers_about_two_pairs(folder):
         system = found["systems"][name]
         assert 0 < system["metrics"]["cross_entropy"]["mean"] < 10
         assert 0 < system["figures"]["answer_mass"]["value"] <= 1
+
+
+def test_calibration_error_is_told_without_chance_and_as_the_literature_has_it(tmp_path):
+    """Answers of 0.6 to 0.95 that are right as often as they say: nothing but chance lies between."""
+    rng = np.random.default_rng(8)
+    sure = rng.uniform(0.6, 0.95, 120).round(3)
+    votes = np.where(rng.random((120, 2)) < sure[:, None], 3, 0)
+    path = tmp_path / "seegull" / "stereotypes_global_v2.csv"
+    path.parent.mkdir()
+    with path.open("w", newline="") as stream:
+        rows = [["Thai", f"a{i}", a, 3 - a, 0, b, 3 - b, 0] for i, (a, b) in enumerate(votes.tolist())]
+        csv.writer(stream).writerows([HEADER, *rows])
+
+    def knows(asked: Choice) -> ChoiceAnswer:
+        share = float(sure[int(asked.id.split("/")[1]) - 2])
+        return ChoiceAnswer((1 - share, share), mass=1.0)
+
+    found = told(Scripted(knows), plan_of(tmp_path, conditions=BOTH[:1]))["systems"]["neutral"]["figures"]
+    ours, usual = found["calibration_error"], found["ece"]
+    sides = [squared_calibration_error(sure, votes[:, side] / 3, bins=10)[0] for side in (0, 1)]
+    assert ours["value"] == pytest.approx(root(np.mean(sides)))
+    assert sorted(each["value"] for each in ours["by_culture"].values()) == pytest.approx(sorted(root(sides)))
+    assert ours["interval"][0] == 0
+    p = np.stack([1 - sure, sure], 1)
+    shares = [np.stack([3 - votes[:, side], votes[:, side]], 1) / 3 for side in (0, 1)]
+    assert usual["value"] == pytest.approx(np.mean([expected_calibration_error(p, each, bins=10) for each in shares]))
+    assert usual["interval"] is None
+    assert usual["value"] > ours["value"] + 0.03

@@ -13,7 +13,6 @@ from calm_lm.evaluation.kinds.resampling import Resampling
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.evaluation.tasks.spec import Wanted, load_task
 from calm_lm.stats import classification
-from calm_lm.stats.probability import expected_calibration_error
 
 REPLICATES = 200
 
@@ -50,14 +49,18 @@ def test_label_figures_are_those_of_the_repeated_rows(drawn):
     assert precision == pytest.approx([precision_score(labels[at], answered[at]) for at in repeated])
 
 
-def test_the_calibration_error_of_the_rows_as_they_are_is_that_of_stats():
-    rng = np.random.default_rng(2)
-    p = rng.dirichlet([1, 1], 90).round(1)
-    shares = rng.dirichlet([2, 1], 90)
-    at = np.arange(90)
-    label = p.argmax(1)
-    found = resampling.calibration_error(p[at, label], shares[at, label], np.ones((1, 90)), 10)
-    assert found[0] == pytest.approx(expected_calibration_error(p, shares, bins=10))
+def test_roots_of_a_squared_figure_are_taken_after_the_mean_over_cultures():
+    """Two cultures whose squares are 0.25 and -0.09: the mean is the root of 0.08, and the second is 0."""
+    cultures = ["AU"] * 6 + ["SG"] * 6
+    redraws = Resampling([str(i) for i in range(12)], cultures, plan_of())
+
+    def planted(at, weights):
+        return np.full(len(weights), 0.25 if at[0] == 0 else -0.09)
+
+    told = redraws.figure(np.ones(12, dtype=bool), planted, "x", better=False, squared=True)
+    assert {name: each["value"] for name, each in told["by_culture"].items()} == {"AU": 0.5, "SG": 0.0}
+    assert told["value"] == pytest.approx(0.08**0.5)
+    assert told["interval"] == pytest.approx([0.08**0.5] * 2)
 
 
 def test_average_precision_by_hand():

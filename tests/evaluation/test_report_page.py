@@ -98,6 +98,7 @@ def test_a_normal_report_says_who_what_and_why(pages: dict[str, str]) -> None:
     for said in (
         "A model org/model r1", "ab" * 32, "exact probabilities", "core: A suite.", "2026-01-02 by calm-lm 0, seed 0",
         "does not claim to read ar", "kobbq: no data at hand", "Not affiliated", "30 items", "60 questions in 31",
+        "less what chance adds: 0.087 (0.050 to 0.120); ECE, to which chance adds: 0.134",
         "That numbers mean something.", "Apache-2.0", "made up for a test", "Egypt (EG)", "5.0\xa0%", "0.450 to 0.550",
     ):  # fmt: skip
         assert said.replace("\xa0", " ") in text
@@ -105,6 +106,15 @@ def test_a_normal_report_says_who_what_and_why(pages: dict[str, str]) -> None:
     assert ids == ["stop-rule", "measured", "verdict", "joint", "task-1", "task-2", "against", "reading"]
     assert "The stop rule is not met." in text
     assert "Better than the other on 1 and worse on 0 of 1 comparison." in text
+
+
+def test_what_it_cost_and_the_settings_stand_on_the_page(pages: dict[str, str]) -> None:
+    text = plain(pages["normal"])
+    for said in ("at least 2,470,134", "at least 1,235,067", "tokens written", "by A model ab", "not stated",
+                 "settings of this run", "name bundled, records 120, sha256", "ar=x, fr=y"):  # fmt: skip
+        assert said in text
+    assert "<dt>presentations</dt><dd>not set</dd>" in pages["normal"]
+    assert "<dt>n</dt><dd>1</dd>" in pages["normal"]  # of the model
 
 
 def test_the_joint_table_holds_people_and_baselines_beside_the_model() -> None:

@@ -10,6 +10,7 @@ from calm_lm.evaluation.metrics import ACCURACY, CROSS_ENTROPY, MACRO_F1, METRIC
 from calm_lm.evaluation.scores import Judge
 from calm_lm.evaluation.truth import Truth
 from calm_lm.stats.bootstrap import bootstrap_interval
+from calm_lm.stats.calibration_error import squared_calibration_error
 from calm_lm.stats.sums import draw
 
 
@@ -98,3 +99,27 @@ def test_first_replicate_is_the_data_and_draws_keep_their_size() -> None:
 
 def test_metrics_say_which_way_is_better() -> None:
     assert (ACCURACY.higher_is_better, MACRO_F1.higher_is_better, CROSS_ENTROPY.higher_is_better) == (True, True, False)
+
+
+def test_chance_is_taken_out_of_the_calibration_error_and_not_out_of_the_ece() -> None:
+    """A system that says how often it is right, read by two cultures; and one that is surer by 0.2."""
+    rng = np.random.default_rng(6)
+    posts = 300
+    honest = rng.uniform(0.6, 0.75, 2 * posts)
+    labels = (rng.random(2 * posts) < honest).astype(np.int64)
+    truth = Truth(labels, np.eye(2)[labels], np.repeat(np.arange(posts), 2), np.tile([0, 1], posts), ("AU", "SG"), 1)
+    calibrated, sure = (np.stack([1 - each, each], 1) for each in (honest, honest + 0.2))
+    judge = Judge(truth, replicates=20)
+    good, bad = judge.score([calibrated]), judge.score([sure])
+    assert good["calibration_error"]["mean"] < 0.05 < good["ece"]["mean"]
+    assert bad["calibration_error"]["mean"] == pytest.approx(0.2, abs=0.05)
+    squares = [
+        squared_calibration_error(sure[at, 1], labels[at], groups=truth.groups[at])[0]
+        for at in (truth.cultures == 0, truth.cultures == 1)
+    ]
+    assert list(bad["calibration_error"]["by_culture"].values()) == pytest.approx(np.sqrt(squares).tolist())
+    assert bad["calibration_error"]["mean"] == pytest.approx(np.mean(squares) ** 0.5)
+    assert bad["calibration_error"]["worst"] == max(bad["calibration_error"]["by_culture"].values())
+    both = judge.score([calibrated, sure])["calibration_error"]["overall"]
+    alone = [judge.score([each])["calibration_error"]["overall"] for each in (calibrated, sure)]
+    assert both == pytest.approx(np.sqrt(np.mean(np.square(alone))), abs=0.01)

@@ -72,6 +72,15 @@ def test_genil_is_asked_in_the_languages_that_somebody_reads(genil):
     assert report["unsupported_languages"] == []
 
 
+def test_base_rates_are_those_of_the_languages_asked(genil):
+    lines = [f"hi {i}.,{int(i >= 4)},pueblo,old" for i in range(400)]  # not asked, and nearly all of it generalises
+    (genil / "genil/hi.csv").write_text("\n".join(["sentence,generalizing,identity,attribute", *lines]))
+    asked = run(genil, "genil-languages", Scripted(knowing, languages=("en", "ar", "es")))["tasks"]["genil-languages"]
+    assert (asked["asked"]["items"], asked["asked"]["items_at_hand"]) == (80, 80)
+    (rate,) = asked["systems"]["base-rate"]["detail"]["calibration"]
+    assert rate["confidence"] == pytest.approx(0.5)  # of Arabic and Spanish together
+
+
 def test_genil_in_other_languages_is_left_out_for_who_reads_english_alone(genil):
     main = Scripted(knowing)
     assert "E35" in run(genil, "genil-languages", main)["left_out"]["genil-languages"]

@@ -12,16 +12,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Reply = str | int  # a text, or a status code
+USAGE = {"prompt_tokens": 9, "completion_tokens": 2}
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Real HTTP on a free port; `answer` maps (prompt, seed) to a text or a status code."""
+    """Real HTTP on a free port; `answer` maps (prompt, seed) to a text or a status code, `usage` to what it states."""
 
     daemon_threads = True
 
-    def __init__(self, answer: Callable[[str, int], Reply], latency: float = 0.0) -> None:
+    def __init__(
+        self, answer: Callable[[str, int], Reply], latency: float = 0.0, usage: dict[str, int] | None = USAGE
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.reply, self.latency = answer, latency
+        self.reply, self.latency, self.usage = answer, latency, usage
         self.asked: Counter[str] = Counter()
         self.lock = threading.Lock()
 
@@ -52,7 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         time.sleep(self.server.latency)
         found = self.server.reply(body["messages"][-1]["content"], body["seed"])
-        status, sent = (found, {"error": {"message": "planted"}}) if isinstance(found, int) else (200, _reply(found))
+        status, sent = (200, _reply(found, self.server.usage))
+        if isinstance(found, int):
+            status, sent = found, {"error": {"message": "planted"}}
         with self.server.lock:
             self.server.asked[json.dumps(body, sort_keys=True)] += 1
         data = json.dumps(sent).encode()
@@ -66,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Tests print what they want to see."""
 
 
-def _reply(text: str) -> dict[str, Any]:
+def _reply(text: str | int, usage: dict[str, int] | None) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
-    return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9,
-            "completion_tokens": 2}}  # fmt: skip
+    told = {} if usage is None else {"usage": usage}
+    return {"choices": [{"message": message, "finish_reason": "stop"}], **told}

@@ -16,6 +16,13 @@ from calm_lm.evaluation.tasks.spec import EvaluationCard, Task
 METRICS = (Metric("distance", "Distance to people", higher_is_better=False),)
 HOSTILE = '<script>alert("x")</script> & "q" <img src=x onerror=y> \x00\x1b[31m\u202egnp.exe'
 CARD = EvaluationCard(assumes="That numbers mean something.", labels_by="Nobody.", language="English.", gaps="All.")
+TOKENS = [
+    {"title": "A model", "fingerprint": "ab", "read": 1_234_567, "written": None, "replies_not_stated": 3},
+    {"title": "A model", "fingerprint": "cd", "read": 500, "written": 20, "replies_not_stated": 0},
+]
+BILL = {"questions": 60, "from_cache": 7, "seconds": 31.0, "tokens": TOKENS}
+SETTINGS = {"replicates": 1000, "presentations": None, "language_models": ["ar=x", "fr=y"],
+            "norms": {"name": "bundled", "records": 120, "sha256": "ef" * 32}}  # fmt: skip
 BINS = [{"confidence": 0.65, "right": 0.5, "rows": 40}, {"confidence": 0.95, "right": 0.7, "rows": 10}]
 
 
@@ -35,6 +42,13 @@ def task_result(
     ]
     systems[0].figures |= {
         "no_answer": {"title": "No answer", "value": 0.05, "interval": [0.02, 0.08], "higher_is_better": False},
+        "calibration_error": {
+            "title": "Calibration error",
+            "value": 0.087,
+            "interval": [0.05, 0.12],
+            "higher_is_better": False,
+        },
+        "ece": {"title": "ECE", "value": 0.134, "interval": None, "higher_is_better": False},
         "inequity": {"title": "Inequity", "value": 0.1, "interval": None, "higher_is_better": False},
     }
     systems[0].detail |= {"refusal_bounds": {"metric": "distance", "low": 0.45, "high": 0.55}, "calibration": BINS}
@@ -55,8 +69,8 @@ def report_of(*results: TaskResult, **more: Any) -> dict[str, Any]:
                     "languages": ["en"], "licence": "MIT", "answers": "exact probabilities", "settings": {"n": 1}},
         "conditions": [{"name": "neutral", "title": "neutral"}], "unsupported_languages": ["ar"],
         "dimensions": summarise(tasks), "tasks": tasks, "left_out": {"kobbq": "no data at hand"},
-        "cost": {"tasks": {name: {"questions": 60, "from_cache": 7, "seconds": 31.0} for name in tasks}, "seconds": 40},
-        "manifest": {"seed": 0, "python": "3", "machine": "m"},
+        "cost": {"tasks": dict.fromkeys(tasks, BILL), "seconds": 40},
+        "manifest": {"seed": 0, "python": "3", "machine": "m", "settings": SETTINGS},
     } | more  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Likelihood, Open, OpenAnswer
 from calm_lm.lm.protocol import ModelIdentity
+from calm_lm.lm.usage import Usage
 
 
 class Scripted:
@@ -34,6 +35,7 @@ class Scripted:
         self.identity = ModelIdentity(name, None, f"fingerprint of {name}", languages, "Apache-2.0")
         self.settings: dict[str, Any] = {}
         self.asked: list[Any] = []
+        self.usage = Usage()
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         assert self._choose is not None

@@ -88,6 +88,28 @@ def test_wvs7_mismatches(tmp_path, write_csv):
         wvs7.load(tmp_path)
 
 
+def test_respondents_of_the_published_layouts_and_of_files_without_their_number(tmp_path, write_csv):
+    wvs_file(tmp_path, write_csv, [(0, "Q46", -1)])
+    people = wvs7.people(tmp_path)
+    assert (people.column, people.person.rows()) == (None, ["2", "3", "4"])  # lines of the file
+    assert people.culture.rows() == ["EG", "x-northern-ireland", "EG"]
+    assert people.answered.tolist()[0].count(False) == 1
+    header, *rows = (line.split(",") for line in (tmp_path / WVS_CSV).read_text().splitlines())
+    write_csv(tmp_path / WVS_CSV, ["D_INTERVIEW", *header], [[f"81807{i}", *row] for i, row in enumerate(rows)])
+    people = wvs7.people(tmp_path)
+    assert (people.column, people.person.rows()) == ("D_INTERVIEW", ["818070", "818071", "818072"])
+    (tmp_path / "codebook.yaml").write_text("person: S018\n" + SMALL, encoding="utf-8")
+    people = wvs7.people(tmp_path)
+    assert (people.column, people.person.rows()) == ("S018", ["1", "1", "1"])
+    assert people.answered.tolist() == [[False], [True], [True]]
+
+    items = list(bundled_codebook("ivs.yaml").columns.values())
+    rows = [["7", wave, "818", "1.0", year, *([1] * len(items))] for wave, year in ((5, 2008), ("7.0", 2018))]
+    write_csv(tmp_path / "ivs" / IVS_CSV, ["S007_01", "S002VS", "S003", "S017", "S020", *items], rows)
+    people = ivs.people(tmp_path / "ivs")
+    assert (people.column, people.person.known, people.wave.rows()) == ("S007_01", ("7",), ["5", "7"])
+
+
 def test_ivs_keeps_waves_apart_and_reads_the_negative_values_of_its_index(tmp_path, write_csv):
     items = list(bundled_codebook("ivs.yaml").columns.values())
     header = ["S002VS", "S003", "S017", "S020", *items]
@@ -148,6 +170,10 @@ def test_worldvaluesbench(tmp_path):
     assert survey.left_out == {worldvaluesbench.EMPTY: 1, "columns without a scale of numbers": 1}
     assert survey.item("Q1").topic == "Drinks"
     assert worldvaluesbench.load(tmp_path / "full").distributions == survey.distributions
+    people = worldvaluesbench.people(tmp_path)
+    assert (people.column, people.person.rows()) == ("D_INTERVIEW", ["1", "2", "3", "4", "5"])
+    assert people.culture.rows() == ["EG", "EG", "EG", "GB", "EG"]
+    assert people.answered[:, 0].tolist() == [True, True, False, True, True]
 
 
 def test_worldvaluesbench_asks_for_a_part_where_there_are_several(tmp_path):

@@ -153,7 +153,15 @@ def test_missing_and_double_columns(tmp_path, write_csv, book, header):
         survey_of(tmp_path, write_csv, book, [], header=header)
     lost = [name for name in ("LAND", "W", "WAVE", "YEAR", "T1", "T2") if header.count(name) != 1]
     assert f"{len(lost)} cell" in str(caught.value)
-    assert all(f"column {name}" in str(caught.value) for name in lost)
+    for name in lost:
+        assert f"column {name} {'stands twice' if name in header else 'is missing'}" in str(caught.value)
+
+
+def test_a_column_that_stands_there_often_is_counted(tmp_path, write_csv, book):
+    rows = [[*row, row[-1], row[-1]] for row in ROWS]
+    with pytest.raises(CalmError, match=r"V51.* 1 cell or column does .* column T2 stands 3 times\.") as caught:
+        survey_of(tmp_path, write_csv, book, rows, header=[*HEADER, "T2", "T2"])
+    assert "missing" not in str(caught.value).partition("Fix:")[0]
 
 
 def spoiled(seed):

@@ -32,6 +32,8 @@ def test_a_full_grid_gives_every_part_its_hand_counted_share():
 
 def test_the_held_out_wave_is_the_latest_one():
     assert four_way_split(grid(waves=3), seed=5).held_out["wave"] == ("2002",)
+    rounds = [answer._replace(wave=str(int(answer.wave) - 1992)) for answer in grid(waves=3)]  # 8, 9, 10
+    assert four_way_split(rounds, seed=5).held_out["wave"] == ("10",)
 
 
 @settings(max_examples=200)

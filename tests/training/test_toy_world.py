@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, permutations
@@ -44,10 +45,11 @@ SMALL_WORLD = {
 
 @dataclass
 class Trained:
-    """A model with the losses of its steps."""
+    """A model with the losses of its steps, and the processor time that fitting it took, in seconds."""
 
     model: CalmModel
     steps: list[dict[str, float]]
+    seconds: float
 
     def shares(self, statements: list[Statement], reader: Blend | None, source: Source | None = None) -> np.ndarray:
         """Predicted share that agrees, [N]; of what `source` cites where one is given."""
@@ -89,11 +91,13 @@ def train(toy, tmp_path_factory) -> Callable[..., Trained]:
     def fit(*overrides: str, dataset=None, readers=True, **more) -> Trained:
         folder = tmp_path_factory.mktemp("run")
         config = build_config(SMALL_WORLD, [*overrides, f"readers={json.dumps(readers)}"])
+        begun = time.process_time()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CALM_CACHE", str(folder / "cache"))
             model = fit_model(config, dataset or toy.dataset(), pretrained, seed=SEED, folder=folder, **more)
+        seconds = time.process_time() - begun
         lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-        return Trained(model, [line for line in lines if "loss" in line])
+        return Trained(model, [line for line in lines if "loss" in line], seconds)
 
     return fit
 
@@ -120,6 +124,10 @@ def test_vote_shares_come_close_to_the_planted_ones(toy, trained, unseen):
     permuted = np.roll(found, 1, axis=1)
     assert _cross_entropy(truth, found) < floor + 0.5 * (blind - floor)
     assert _cross_entropy(truth, permuted) > blind
+
+
+def test_the_world_is_learned_in_two_minutes(trained):
+    assert trained.seconds < 120  # of the processor: a machine that is busy with other work is not slower
 
 
 @pytest.mark.slow

@@ -68,7 +68,11 @@ def evaluate(
     ] = None,
     trained_on: Annotated[
         str | None,
-        typer.Option(help="Look for these training rows in the questions.", show_default=False, rich_help_panel=SUITE),
+        typer.Option(
+            help="Look for these training rows (a name, or your table) in the questions.",
+            show_default=False,
+            rich_help_panel=SUITE,
+        ),
     ] = None,
     stop_rule: Annotated[
         Path | None,
@@ -108,13 +112,18 @@ def evaluate(
     group: options.Group = None,
     split_column: options.Split = None,
 ) -> None:
-    """Judge a run on labelled rows (--data), or any model beside people and baselines (--suite)."""
+    """Judge a run on labelled rows (--data), or any model beside people and baselines (--suite).
+
+    Exit code 0: done. 2: a mistake in what was asked for, or tasks that failed. 1: the report was written and nothing
+    was measured, as every task was left out or an endpoint delivered no answer.
+    """
     if (data is None) == (suite is None and tasks is None):
         raise CalmError(
             "R12", "say on what: rows of a data set, or a suite of tasks.", field="--data, --suite",
             fix="write --data crehate for a run, or --suite core --out REPORT for any model; not both.",
         )  # fmt: skip
-    given = given_options(context, data)
+    given = given_options(context, data, trained_on)
+    columns = options.OwnColumns(text, label, culture, culture_role, votes, id_column, group, split_column)
     if data is None:
         from calm_lm.cli.suite import SuiteArguments, run
 
@@ -123,10 +132,9 @@ def evaluate(
             samples=samples, connections=connections, timeout=timeout, retries=retries, allow_language=allow_language,
             stop_rule=stop_rule, against=against, judge=judge, trained_on=trained_on,
             language_models=tuple(language_model or ()), data_dir=data_dir, json=json,
-            settings=tuple(settings or ()), given=given,
+            columns=columns, settings=tuple(settings or ()), given=given,
         ))  # fmt: skip
         return
-    columns = options.OwnColumns(text, label, culture, culture_role, votes, id_column, group, split_column)
     judge_rows(Path(model), data, split, baselines, columns, shuffled=controls, data_dir=data_dir, json=json)
 
 

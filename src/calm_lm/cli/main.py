@@ -2,7 +2,7 @@
 
 The table below is all that `calm --help` reads. A command is a plain function or a `typer.Typer` in a module of
 this room; torch and every other heavy library stay inside the functions. Exit codes: 0 done, 2 the user's
-mistake, 130 interrupted, 1 ours.
+mistake, 130 interrupted, 1 ours, or a report that was written and holds nothing.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
     except CalmError as error:
         _tell(str(error))
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `calm ... | head`: nobody reads on, and the flush at exit must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -15,7 +15,7 @@ ARROWS = {True: "↑", False: "↓", None: "↔"}
 
 
 def show_report(screen: Console, report: Mapping[str, Any]) -> None:
-    """Everything that the page says first."""
+    """Everything that the page says first, and what it cost."""
     from calm_lm.evaluation.pages.report_frame import by_reason, speakers
     from calm_lm.evaluation.pages.report_lead import lead
     from calm_lm.evaluation.pages.report_text import clean
@@ -35,6 +35,8 @@ def show_report(screen: Console, report: Mapping[str, Any]) -> None:
     if report["unsupported_languages"]:
         beyond = ", ".join(report["unsupported_languages"])
         screen.print(f"Asked in languages that who answered does not claim: {beyond}", markup=False)
+    if report["tasks"]:
+        screen.print(cost_table(report))
     if "against" in report:
         screen.print(against_table(report["against"]))
     if "stop_rule" in report:
@@ -68,6 +70,23 @@ def summary_table(report: Mapping[str, Any]) -> Table:
                 escape(f"{number(found['worst'])} {worst}") if worst not in (None, "everyone") else "",
                 style=None if system["role"] == "model" else "dim", end_section=place == len(known) - 1,
             )  # fmt: skip
+    return table
+
+
+def cost_table(report: Mapping[str, Any]) -> Table:
+    """Questions, time and tokens, as on the page."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from calm_lm.evaluation.pages.report_cost import COLUMNS, cost_rows
+
+    table = Table(title="Cost and time", title_justify="left")
+    table.add_column("")
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    titles = {name: str(found["task"]["title"]) for name, found in report["tasks"].items()}
+    for row in cost_rows(report, titles):
+        table.add_row(escape(row.name), *row.cells, style=None if row.whole else "dim")
     return table
 
 

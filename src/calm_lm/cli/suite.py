@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calm_lm.cli import options
 from calm_lm.errors import CalmError
 
 if TYPE_CHECKING:
+    from calm_lm.culture.norms import NormStore
+    from calm_lm.data.example import Dataset
+    from calm_lm.evaluation.asking.open_subject import OpenOptions
+    from calm_lm.evaluation.suite import SuiteOptions
     from calm_lm.evaluation.tasks.spec import Suite
+    from calm_lm.evaluation.verdict import Rules
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteArguments:
-    """The words of a command line that are about a suite; `given` names those that stand on it."""
+    """The words of a command line that are about a suite; `given` names those that stand on it.
+
+    `columns` are those of a table of the user's own that `trained_on` names.
+    """
 
     suite: str | None
     tasks: str | None
@@ -36,28 +45,77 @@ class SuiteArguments:
     language_models: tuple[str, ...]
     data_dir: Path | None
     json: Path | None
+    columns: options.OwnColumns
     settings: tuple[str, ...]
     given: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run needs, all of it checked before anything is asked.
+
+    Attributes:
+        model: name of the model under test.
+        routes: names of those that answer single languages, by language.
+        judge: name of the one that judges free text.
+        suite: the tasks.
+        opening: how models are loaded or reached.
+        options: how the suite is run; its language models are still to be opened.
+        norms: records for conditions that tell norms.
+        rules: thresholds, read before anything is asked.
+    """
+
+    model: str
+    routes: Mapping[str, str]
+    judge: str | None
+    suite: Suite
+    opening: OpenOptions
+    options: SuiteOptions
+    norms: NormStore | None
+    rules: Rules | None
+
+
 def run(model: str, given: SuiteArguments) -> None:
-    """Ask, score, write the report, print its tables."""
-    from calm_lm.cli.display import console, live_progress
-    from calm_lm.cli.evaluate_settings import check_uses, read_settings, recorded, wrong_value
+    """Ask, score, write the report, print its tables.
+
+    Raises:
+        CalmError: what `prepare` and asking raise, R18 for tasks that failed, E57 and E58 for a report that holds
+            nothing; the report is written before.
+    """
+    from calm_lm.cli.display import console
     from calm_lm.cli.report_display import show_report
-    from calm_lm.evaluation.against import compare_reports, read_report
-    from calm_lm.evaluation.asking.asker import Asker
+    from calm_lm.evaluation.suite_report import nothing_measured
+
+    prepared = prepare(model, given)
+    report = ask(prepared)
+    write(report, prepared, given)
+    show_report(console(), report)
+    out = prepared.options.out
+    console().print(f"The report: {out / 'report.html'} (and report.json beside it)", markup=False, soft_wrap=True)
+    if report["failed"]:
+        count, (problem, _, fix) = len(report["failed"]), next(iter(report["failed"].values())).rpartition(" Fix: ")
+        raise CalmError(
+            "R18", f"{count} {'task' if count == 1 else 'tasks'} failed, the others are in the report: {problem}",
+            file=out / "report.json", field="failed", value=", ".join(report["failed"]), fix=fix,
+        )  # fmt: skip
+    if (nothing := nothing_measured(report, out)) is not None:
+        raise nothing
+
+
+def prepare(model: str, given: SuiteArguments) -> Prepared:
+    """Everything that can be found wrong with a command line before anything is asked.
+
+    Raises:
+        CalmError: for settings, folder, suite, conditions, rules, models, device, norms and training rows.
+    """
+    from calm_lm.cli.evaluate_settings import check_uses, read_settings, recorded
+    from calm_lm.evaluation.against import read_report
     from calm_lm.evaluation.asking.conditions import parse_conditions
-    from calm_lm.evaluation.asking.open_subject import OpenOptions, model_kind, open_subject
+    from calm_lm.evaluation.asking.open_subject import OpenOptions, model_kind
     from calm_lm.evaluation.asking.speakers import parse_routes
-    from calm_lm.evaluation.pages.report import render_report
-    from calm_lm.evaluation.suite import ANSWERS, SuiteOptions, conditions_of, run_suite
-    from calm_lm.evaluation.verdict import judge as judge_rules
+    from calm_lm.evaluation.suite import SuiteOptions, conditions_of
     from calm_lm.evaluation.verdict import read_rules
-    from calm_lm.files import write_json, write_text
-    from calm_lm.lm.answer_cache import AnswerCache
     from calm_lm.lm.loading import check_device
-    from calm_lm.training.norm_sources import open_norms
 
     settings = read_settings(given.settings)
     out = check_out(given.out, resume=given.resume)
@@ -77,48 +135,89 @@ def run(model: str, given: SuiteArguments) -> None:
         offline=options.is_offline(), device=settings.device, dtype=settings.dtype, samples=given.samples,
         temperature=settings.temperature, connections=given.connections, timeout=given.timeout, retries=given.retries,
     )  # fmt: skip
-    norms = open_norms(settings.norms) if tell_norms else None
-    if norms is not None and not len(norms):
-        raise wrong_value("norms", settings.norms, "holds no record.")
+    norms = norms_to_tell(settings.norms) if tell_norms else None
     used = recorded(settings.model_dump() | asdict(given), tested, judges, norms)
-    trained_on = None
-    if given.trained_on is not None:
-        trained_on = options.load_data(given.trained_on, given.data_dir, options.OwnColumns())
-        if options.is_table(given.trained_on):  # all of one's own rows, not the part that a split would have trained on
-            trained_on = replace(trained_on, splits={"train": tuple(trained_on)})
-        if not trained_on.splits.get("train"):
-            raise CalmError(
-                "R17", "has no training rows to look for.", field="--trained-on", value=given.trained_on,
-                fix="name the data that the model was trained on, or a table of its texts.",
-            )  # fmt: skip
-    with live_progress() as live, AnswerCache(out / ANSWERS) as cache:
-        names = dict.fromkeys([model, *routes.values(), *([] if given.judge is None else [given.judge])])
-        opened = {name: open_subject(name, opening, cache, lambda line: live.tell(line, 0, 0)) for name in names}
-        subject, judge = opened[model], None
-        if given.judge is not None:
-            judge = Asker(opened[given.judge], cache, live.tell)
-        chosen = SuiteOptions(
-            out, conditions, given.data_dir, given.seed, given.allow_language, trained_on, settings.replicates, used,
-            {language: opened[name] for language, name in routes.items()},
+    chosen = SuiteOptions(
+        out, conditions, given.data_dir, given.seed, given.allow_language, training_rows(given), settings.replicates,
+        used,
+    )  # fmt: skip
+    return Prepared(model, routes, given.judge, suite, opening, chosen, norms, rules)
+
+
+def norms_to_tell(source: str) -> NormStore:
+    """Records for conditions that put norms into the context.
+
+    Raises:
+        CalmError: R28 where there is none; what reading them raises.
+    """
+    from calm_lm.cli.evaluate_settings import wrong_value
+    from calm_lm.training.norm_sources import open_norms
+
+    norms = open_norms(source)
+    if not norms:
+        raise wrong_value("norms", source, "holds no record.")
+    return norms
+
+
+def training_rows(given: SuiteArguments) -> Dataset | None:
+    """What the model was trained on, to be looked for in the questions.
+
+    Raises:
+        CalmError: R17 where there is no training row; what reading them raises.
+    """
+    if given.trained_on is None:
+        return None
+    found = options.load_data(given.trained_on, given.data_dir, given.columns)
+    # of one's own table all rows, not the part that a split would have trained on, unless a column tells which part
+    if options.is_table(given.trained_on) and given.columns.split is None:
+        found = replace(found, splits={"train": tuple(found)})
+    if not found.splits.get("train"):
+        raise CalmError(
+            "R17", "has no training rows to look for.", field="--trained-on", value=given.trained_on,
+            fix="name the data that the model was trained on, or a table of its texts.",
         )  # fmt: skip
-        report = run_suite(subject, suite, chosen, cache, norms=norms, judge=judge, progress=live.tell)
-    write_json(out / "report.json", report)
+    return found
+
+
+def ask(prepared: Prepared) -> dict[str, Any]:
+    """Open the models and run the suite; what was answered before is not asked again."""
+    from calm_lm.cli.display import live_progress
+    from calm_lm.evaluation.asking.asker import Asker
+    from calm_lm.evaluation.asking.open_subject import open_subject
+    from calm_lm.evaluation.suite import ANSWERS, run_suite
+    from calm_lm.lm.answer_cache import AnswerCache
+
+    judging = [] if prepared.judge is None else [prepared.judge]
+    names = dict.fromkeys([prepared.model, *prepared.routes.values(), *judging])
+    with live_progress() as live, AnswerCache(prepared.options.out / ANSWERS) as cache:
+        opened = {
+            name: open_subject(name, prepared.opening, cache, lambda line: live.tell(line, 0, 0)) for name in names
+        }
+        judge = None if prepared.judge is None else Asker(opened[prepared.judge], cache, live.tell)
+        routed = {language: opened[name] for language, name in prepared.routes.items()}
+        return run_suite(
+            opened[prepared.model], prepared.suite, replace(prepared.options, language_models=routed), cache,
+            norms=prepared.norms, judge=judge, progress=live.tell,
+        )  # fmt: skip
+
+
+def write(report: dict[str, Any], prepared: Prepared, given: SuiteArguments) -> None:
+    """Compare with an earlier report, judge by the rules that were stated, and write page and JSON."""
+    from calm_lm.evaluation.against import compare_reports
+    from calm_lm.evaluation.pages.report import render_report
+    from calm_lm.evaluation.verdict import judge
+    from calm_lm.files import write_json, write_text
+
+    out = prepared.options.out
+    write_json(out / "report.json", report)  # a comparison reads it
     if given.against is not None:
         report["against"] = compare_reports(out, given.against)
-    if rules is not None:
-        report["stop_rule"] = judge_rules(rules, report)
+    if prepared.rules is not None:
+        report["stop_rule"] = judge(prepared.rules, report)
     write_json(out / "report.json", report)
     write_text(out / "report.html", render_report(report))
     if given.json is not None:
         write_json(given.json, report)
-    show_report(console(), report)
-    console().print(f"The report: {out / 'report.html'} (and report.json beside it)", markup=False, soft_wrap=True)
-    if report["failed"]:
-        count, (problem, _, fix) = len(report["failed"]), next(iter(report["failed"].values())).rpartition(" Fix: ")
-        raise CalmError(
-            "R18", f"{count} {'task' if count == 1 else 'tasks'} failed, the others are in the report: {problem}",
-            file=out / "report.json", field="failed", value=", ".join(report["failed"]), fix=fix,
-        )  # fmt: skip
 
 
 def check_out(out: Path | None, *, resume: bool) -> Path:

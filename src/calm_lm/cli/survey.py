@@ -10,7 +10,9 @@ import typer
 
 from calm_lm.cli.display import number, plain_table, say, write_result
 from calm_lm.cli.options import DataDir, Json
+from calm_lm.cli.survey_own import CodebookPath, codebook_of, is_registered, read_own
 from calm_lm.cli.survey_scores import place, vsm
+from calm_lm.cli.survey_split import split
 from calm_lm.cli.survey_tables import distance_cells, item_facts, print_report, say_hidden, share_rows
 from calm_lm.errors import CalmError
 
@@ -85,9 +87,7 @@ def show(
 @app.command()
 def check(
     name_or_path: Annotated[str, typer.Argument(help="A registered survey, a CSV of respondents, or a codebook.")],
-    codebook: Annotated[
-        Path | None, typer.Option(help="What the CSV's columns mean.", show_default="codebook.yaml beside it")
-    ] = None,
+    codebook: CodebookPath = None,
     data_dir: DataDir = None,
     json: Json = None,
 ) -> None:
@@ -95,17 +95,17 @@ def check(
     from calm_lm.survey.check import check_survey
     from calm_lm.survey.instrument import Instrument, Survey
     from calm_lm.survey.microdata import survey_from_microdata
-    from calm_lm.survey.registry import load_survey, survey_names
+    from calm_lm.survey.registry import load_survey
 
     path = Path(name_or_path)
-    if name_or_path in survey_names() or not (path.suffix or path.exists()):
+    if is_registered(name_or_path, codebook):
         survey = load_survey(name_or_path, data_dir)
     elif path.suffix in (".yaml", ".yml"):
-        book = _read_codebook(path)
+        book = read_own(path)
         about = {"name": book.name, "title": book.title, "licence": book.licence, "citation": book.citation}
         survey = Survey(Instrument.of(book.items, **about), ())
     else:
-        survey = survey_from_microdata(path, _read_codebook(codebook or path.parent / "codebook.yaml"))
+        survey = survey_from_microdata(path, codebook_of(path, codebook))
     report = check_survey(survey)
     print_report(report)
     write_result(json, asdict(report))
@@ -146,33 +146,6 @@ def distance(
     if found.only_one:
         say(f"{found.only_one} items were asked in only one of the two and do not count.")
     write_result(json, {"survey": name, "seed": seed} | found.as_json())
-
-
-@app.command()
-def split(
-    name: Name,
-    share: Annotated[float, typer.Option(help="Share of questions and cultures held out, up to 0.5.")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    data_dir: DataDir = None,
-    json: Json = None,
-) -> None:
-    """Split a survey so that unseen questions, cultures and waves are tested apart; --json has every answer's part."""
-    from calm_lm.survey.registry import load_survey
-    from calm_lm.survey.splits import answers_of, four_way_split, topic_of
-
-    survey = load_survey(name, data_dir)
-    answers = answers_of(survey)
-    found = four_way_split(answers, share=share, seed=seed, group_of=topic_of(survey))
-    say(plain_table(f"{survey.instrument.title}, seed {seed}", ("part", "answers"), found.counts.items()))
-    for axis, values in found.held_out.items():
-        shown = ", ".join(values[:SHOWN_ROWS]) + ", ..." * (len(values) > SHOWN_ROWS)
-        say(f"held out, {axis}: {shown or 'nothing: the survey does not tell enough of them apart'}")
-    each_answer = [
-        {"item": answer.question, "culture": answer.culture, "wave": answer.wave, "part": part}
-        for answer, part in zip(answers, found.parts, strict=True)
-    ]
-    write_result(json, {"survey": name, "share": share, "seed": seed, "counts": found.counts,
-                  "held_out": dict(found.held_out), "answers": each_answer})  # fmt: skip
 
 
 @app.command()
@@ -241,16 +214,6 @@ def _facts(source: SurveySource, data_dir: Path | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_codebook(path: Path) -> Any:
-    from calm_lm.survey.codebook import read_codebook
-
-    if not path.is_file():
-        raise CalmError(
-            "R23", "is no codebook.", file=path, fix="write one (see `calm_lm.survey.codebook`), or pass --codebook."
-        )
-    return read_codebook(path)
-
-
 def _ids(text: str | None) -> list[str] | None:
     from calm_lm.culture.ids import check_id
 
@@ -264,5 +227,6 @@ def _short(value: float | None) -> str:
     return number(value) if value is None else f"{value:.4g}"
 
 
+app.command()(split)
 app.command()(vsm)
 app.command()(place)

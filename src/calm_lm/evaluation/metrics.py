@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calm_lm.evaluation.truth import Truth
+from calm_lm.stats.calibration_error import squared_calibration_error
 from calm_lm.stats.classification import auroc, macro_auroc
 from calm_lm.stats.probability import cross_entropy_rows, expected_calibration_error
 
@@ -117,9 +118,19 @@ def auroc_of(p: Floats, truth: Truth) -> float:
     return float(macro_auroc(truth.labels[known], p[known]))
 
 
-def calibration_error_of(p: Floats, truth: Truth) -> float:
-    """Expected calibration error of predicted shares against the vote shares (or labels), equal-mass bins."""
+def ece_of(p: Floats, truth: Truth) -> float:
+    """Expected calibration error of predicted shares against the vote shares (or labels); chance adds to it."""
     known = truth.shares.sum(1) > 0
     if not known.any():
         return float("nan")
     return float(expected_calibration_error(p[known], truth.shares[known]))
+
+
+def squared_calibration_error_of(p: Floats, truth: Truth) -> float:
+    """The mean squared calibration error against the vote shares (or labels), without what chance adds."""
+    known = truth.shares.sum(1) > 0
+    if not known.any():
+        return float("nan")
+    given, said = p[known], truth.shares[known]
+    right = said[np.arange(len(said)), given.argmax(1)]
+    return float(squared_calibration_error(given.max(1), right, groups=truth.groups[known])[0])

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calm_lm.evaluation.metrics import METRICS, Metric, auroc_of, calibration_error_of
+from calm_lm.evaluation.metrics import METRICS, Metric, auroc_of, ece_of, squared_calibration_error_of
 from calm_lm.evaluation.truth import Truth
+from calm_lm.stats.calibration_error import root
 from calm_lm.stats.sums import Draws, difference_of, draw, group_sums, interval_of, replicate
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +34,10 @@ class Judge:
         """All metrics of a system given as probabilities [N, L] per seed; scores are averaged over seeds."""
         scores = {metric.name: self._summarise(metric, systems) for metric in METRICS}
         scores["auroc"] = self._whole(auroc_of, systems, higher_is_better=True)
-        scores["calibration_error"] = self._whole(calibration_error_of, systems, higher_is_better=False)
+        scores["calibration_error"] = self._whole(
+            squared_calibration_error_of, systems, higher_is_better=False, told=lambda squared: float(root(squared))
+        )
+        scores["ece"] = self._whole(ece_of, systems, higher_is_better=False)
         return scores
 
     def compare(self, a: Sequence[Floats], b: Sequence[Floats]) -> dict[str, Any]:
@@ -89,20 +93,27 @@ class Judge:
         return metric.value(sums)[None]
 
     def _whole(
-        self, function: Callable[[Floats, Truth], float], systems: Sequence[Floats], *, higher_is_better: bool
+        self,
+        function: Callable[[Floats, Truth], float],
+        systems: Sequence[Floats],
+        *,
+        higher_is_better: bool,
+        told: Callable[[float], float] = float,
     ) -> dict[str, Any]:
-        """A metric that is no function of sums: point values only, averaged over seeds."""
-        overall = float(np.mean([function(p, self.truth) for p in systems]))
+        """A metric that is no function of sums: point values only, averaged over seeds, then turned by `told`."""
+        overall = told(float(np.mean([function(p, self.truth) for p in systems])))
         by_culture: dict[str, float] = {}
         for number, name in enumerate(self.truth.names):
             keep = self.truth.cultures == number
             part = self.truth.take(keep)
             by_culture[name] = float(np.mean([function(p[keep], part) for p in systems]))
+        mean = [value for value in by_culture.values() if math.isfinite(value)]
+        by_culture = {name: told(value) for name, value in by_culture.items()}
         defined = {name: value for name, value in by_culture.items() if math.isfinite(value)}
         worst = (min if higher_is_better else max)(defined, key=lambda name: defined[name], default=None)
         return {
             "overall": _number(overall),
-            "mean": _number(float(np.mean(list(defined.values()))) if defined else float("nan")),
+            "mean": _number(told(float(np.mean(mean))) if mean else float("nan")),
             "interval": None,
             "worst": defined[worst] if worst else None,
             "worst_culture": worst,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calm_lm import __version__
 from calm_lm.culture.norms import NormStore
 from calm_lm.data.example import Dataset
 from calm_lm.errors import CalmError, UnavailableError
@@ -19,15 +16,13 @@ from calm_lm.evaluation.asking.conditions import Condition
 from calm_lm.evaluation.asking.speakers import Speakers
 from calm_lm.evaluation.asking.subject import Subject
 from calm_lm.evaluation.kinds.registry import check_settings, kind_of
-from calm_lm.evaluation.leaks import find_leaks
 from calm_lm.evaluation.result import TaskResult
-from calm_lm.evaluation.summary import summarise
+from calm_lm.evaluation.suite_report import Outcomes, report_of
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.evaluation.tasks.spec import Suite, Task
+from calm_lm.evaluation.tasks.spec import Suite, Task, Wanted
 from calm_lm.files import write_json
 from calm_lm.lm.answer_cache import AnswerCache
 
-SCHEMA = "calm-report/1"
 ANSWERS = "answers.sqlite"
 
 
@@ -90,75 +85,58 @@ def run_suite(
     speakers.check(list(options.language_models), allow=allow)
     unsupported = set(speakers.check([each.language for each in options.conditions], allow=allow))
     began = time.monotonic()
-    results: dict[str, TaskResult] = {}
-    left_out: dict[str, str] = {}
-    failed: dict[str, str] = {}
-    bill: dict[str, Any] = {}
+    done = Outcomes()
     for wanted in suite.tasks:
-        before, judged_before = asker.cost.copy(), None if judge is None else judge.cost.copy()
+        name, before = wanted.task.name, asker.cost.copy()
+        judged_before = None if judge is None else judge.cost.copy()
         try:
-            languages = asked_languages(wanted.task, speakers, allow=allow)
-            plan = Plan(
-                wanted, wanted.asked_under(options.conditions), options.data_dir, options.seed, options.replicates,
-                languages.asked,
-            )  # fmt: skip
-            run = kind_of(wanted.task.kind)
-            check_settings(wanted.task)
-            result = run(asker, plan, norms=norms, judge=judge)
+            result, languages = run_task(wanted, asker, options, norms, judge)
         except UnavailableError as error:
-            left_out[wanted.task.name] = str(error)
+            done.left_out[name] = str(error)
             continue
         except CalmError as error:
             if ends_everything(error):
                 raise
-            failed[wanted.task.name] = str(error)
+            done.failed[name] = str(error)
             continue
-        unsupported |= set(speakers.unread(languages.asked))
-        mark_speakers(result, plan, speakers, languages)
-        results[wanted.task.name] = result
-        bill[wanted.task.name] = asker.cost.since(before)
+        unsupported |= set(speakers.unread(languages))
+        done.results[name] = result
+        done.bill[name] = asker.cost.since(before)
         if judge is not None and judged_before is not None and judge.cost != judged_before:
-            bill[wanted.task.name]["judge"] = judge.cost.since(judged_before)
+            done.bill[name]["judge"] = judge.cost.since(judged_before)
         kept = result.to_json() | {"row_scores": result.rows()}
-        write_json(options.out / "tasks" / f"{wanted.task.name}.json", kept)
-    tasks = {name: result.to_json() for name, result in results.items()}
-    return {
-        "schema": SCHEMA,
-        "made_by": f"calm-lm {__version__}",
-        "made_on": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "suite": {"name": suite.name, "title": suite.title},
-        "subject": about(subject),
-        "conditions": [{"name": each.name, "title": each.title} for each in options.conditions],
+        write_json(options.out / "tasks" / f"{name}.json", kept)
+    return report_of(subject, suite, options, done) | {
         "unsupported_languages": sorted(unsupported),
-        "language_models": {name: about(speaker) for name, speaker in sorted(options.language_models.items())},
-        "dimensions": summarise(tasks),
-        "tasks": tasks,
-        "left_out": left_out,
-        "failed": failed,
-        "leaks": None if options.trained_on is None else find_leaks(options.trained_on, results),
-        "cost": {"tasks": bill, "seconds": time.monotonic() - began},
-        "manifest": {
-            "seed": options.seed,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "settings": dict(options.settings),
-        },
+        "cost": {"tasks": done.bill, "seconds": time.monotonic() - began},
     }
+
+
+def run_task(
+    wanted: Wanted, asker: Asker, options: SuiteOptions, norms: NormStore | None, judge: Asker | None
+) -> tuple[TaskResult, tuple[str, ...]]:
+    """One task's result, and the languages that it was asked in.
+
+    Raises:
+        UnavailableError: what this model or the data at hand cannot do.
+        CalmError: what is wrong with the task, or what ends the run.
+    """
+    speakers = asker.speakers
+    languages = asked_languages(wanted.task, speakers, allow=options.allow_language)
+    plan = Plan(
+        wanted, wanted.asked_under(options.conditions), options.data_dir, options.seed, options.replicates,
+        languages.asked,
+    )  # fmt: skip
+    run = kind_of(wanted.task.kind)
+    check_settings(wanted.task)
+    result = run(asker, plan, norms=norms, judge=judge)
+    mark_speakers(result, plan, speakers, languages)
+    return result, languages.asked
 
 
 def ends_everything(error: CalmError) -> bool:
     """Whether no other task could go on either: the endpoint (L40 to L59) or the disk (F) gave way."""
     return error.code[0] == "F" or error.code[:2] in ("L4", "L5")
-
-
-def about(subject: Subject) -> dict[str, Any]:
-    """Who answered."""
-    identity = subject.identity
-    return {
-        "title": subject.title, "name": identity.name, "revision": identity.revision,
-        "fingerprint": identity.fingerprint, "languages": list(identity.languages), "licence": identity.licence,
-        "answers": "exact probabilities" if subject.exact else "samples", "settings": subject.settings,
-    }  # fmt: skip
 
 
 class Languages(NamedTuple):

@@ -14,6 +14,7 @@ from calm_lm.lm.chat import ChatModel, ChatReply, ChatRequest, OnReply
 
 if TYPE_CHECKING:
     from calm_lm.lm.protocol import ModelIdentity
+    from calm_lm.lm.usage import Usage
 
 KIND = "chat 1"  # a change of ChatRequest.as_json or of ChatReply asks for the next number
 _REPLY = TypeAdapter(ChatReply)
@@ -39,6 +40,11 @@ class CachedChat:
     def identity(self) -> ModelIdentity:
         """That of the model."""
         return self.model.identity
+
+    @property
+    def usage(self) -> Usage:
+        """That of the model: what came from the cache was paid for before."""
+        return self.model.usage
 
     def chat(self, requests: Sequence[ChatRequest], *, on_reply: OnReply | None = None) -> list[ChatReply]:
         """Answer from the cache, ask for the rest in the order given; each answer is on disk before it is told.

@@ -14,6 +14,7 @@ from calm_lm.errors import CalmError
 
 if TYPE_CHECKING:  # it loads torch, which an endpoint does not need
     from calm_lm.lm.protocol import ModelIdentity
+    from calm_lm.lm.usage import Usage
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "filter", "failed"]
@@ -116,6 +117,11 @@ class ChatModel(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Who answers."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens that its answers have come to; an answer that was kept costs none."""
         ...
 
     def chat(self, requests: Sequence[ChatRequest], *, on_reply: OnReply | None = None) -> list[ChatReply]:

@@ -22,6 +22,7 @@ from calm_lm.lm.attempts import Attempts, RetryPolicy
 from calm_lm.lm.chat import ChatReply, ChatRequest, OnReply
 from calm_lm.lm.endpoint_address import PREFIX, check_url, is_loopback
 from calm_lm.lm.endpoint_address import parse_endpoint as parse_endpoint
+from calm_lm.lm.usage import Usage
 
 if TYPE_CHECKING:
     from calm_lm.lm.protocol import ModelIdentity
@@ -53,7 +54,8 @@ class Endpoint:
         allow_http: let questions and key travel over plain http to another machine.
 
     Attributes:
-        spent_tokens: cost of all replies so far.
+        spent_tokens: cost of all replies so far, as the budget counts it.
+        usage: tokens of all replies so far, as the server states them.
 
     Raises:
         CalmError: L43 to L45 for the URL, L46 for a key that no header can hold, L47 for an option out of range.
@@ -87,6 +89,7 @@ class Endpoint:
             if not value >= least:
                 raise CalmError("L47", f"must be at least {least}.", field=name, value=value, fix="correct it.")
         self.connections, self.budget_tokens, self.spent_tokens = connections, budget_tokens, 0
+        self.usage = Usage()
         self._policy = RetryPolicy(timeout, retries, base_delay, longest_delay, patience)
         self._key = (os.environ.get(KEY) if key is None else key) or None
         if self._key is not None and not all("!" <= character <= "~" for character in self._key):
@@ -151,6 +154,7 @@ class Endpoint:
                         index = running.pop(task)
                         reply = replies[index] = task.result()
                         self.spent_tokens += _cost(requests[index], reply)
+                        self.usage += Usage.of(reply)
                         if on_reply is not None:
                             on_reply(index, reply)
                         failed_in_row = failed_in_row + 1 if reply.finish == "failed" else 0

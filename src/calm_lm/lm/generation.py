@@ -29,7 +29,7 @@ def generate(
     inject: Injection | None,
     window: int,
     batch_tokens: int,
-) -> list[str]:
+) -> list[list[int]]:
     """Continue each row of token ids with the likeliest token at every step, until its end token.
 
     Args:
@@ -43,7 +43,7 @@ def generate(
         batch_tokens: bound on a batch's padded tokens, new ones counted.
 
     Returns:
-        N texts in the order given, prompts not repeated, special tokens left out.
+        N answers as token ids in the order given, prompts not repeated, each up to its end token.
 
     Raises:
         CalmError: L27 for a prompt that is empty or, with its answer, above the window; L28 for an injection
@@ -61,14 +61,14 @@ def generate(
             )
     if inject is not None:
         _check_injection(inject, trunk, len(rows))
-    texts = [""] * len(rows)
+    found: list[list[int]] = [[]] * len(rows)
     for batch in length_sorted_batches([len(row) + max_new_tokens for row in rows], batch_tokens):
         shift = None if inject is None else Injection(inject.layer, inject.delta[batch])
         with injected(trunk, shift):
             answers = continue_batch(model, [rows[i] for i in batch], max_new_tokens, pad_id(tokenizer))
         for i, answer in zip(batch, answers, strict=True):
-            texts[i] = tokenizer.decode(answer, skip_special_tokens=True)
-    return texts
+            found[i] = answer
+    return found
 
 
 def drop_sampling_defaults(model: Any) -> None:

@@ -22,6 +22,7 @@ from calm_lm.lm.protocol import Injection, ModelIdentity, OptionScores, TokenSta
 from calm_lm.lm.shared_prefix import shared_reach
 from calm_lm.lm.tokens import apply_chat, read_window, tokenize, tokenize_prompts
 from calm_lm.lm.trunk import Trunk
+from calm_lm.lm.usage import Usage
 
 
 class HuggingFaceLM:
@@ -37,6 +38,7 @@ class HuggingFaceLM:
         d_model: width of the hidden states.
         window: most tokens it can read at once.
         n_layers: number of blocks; layers are counted 0 (embedding) to n_layers (after the final norm).
+        usage: tokens that it has read and written since it was loaded.
     """
 
     def __init__(self, model: Any, tokenizer: Any, identity: ModelIdentity | None = None) -> None:
@@ -48,6 +50,7 @@ class HuggingFaceLM:
         self.identity = identity or identify_tensors(
             type(model).__name__, model.state_dict(), tokenizer.backend_tokenizer.to_str()
         )
+        self.usage = Usage()
         self._lora: Lora | None = None
         drop_sampling_defaults(model)
 
@@ -127,6 +130,7 @@ class HuggingFaceLM:
                 fix="choose one.",
             )
         batch = tokenize(self.tokenizer, texts, min(max_length, self.window))
+        self.usage += Usage(read=int(batch.mask.sum()))
         ids, mask = batch.ids.to(self.device), batch.mask.to(self.device)
         with torch.no_grad():
             states = torch.stack(self.trunk.states(ids, mask, layers))
@@ -172,7 +176,7 @@ class HuggingFaceLM:
             CalmError: L14, L25, L26 for unreadable, empty or too long texts, L30 for a model without a head.
         """
         self._require_head()
-        return score_options(
+        scores = score_options(
             self.model,
             self.tokenizer,
             prompts,
@@ -181,6 +185,8 @@ class HuggingFaceLM:
             reach=self._shared_reach,
             batch_tokens=batch_tokens,
         )
+        self.usage += Usage(read=sum(each.prompt_tokens + int(each.tokens.sum()) for each in scores))
+        return scores
 
     def generate(
         self,
@@ -205,7 +211,7 @@ class HuggingFaceLM:
         """
         self._require_head()
         rows = apply_chat(self.tokenizer, prompts) if chat else tokenize_prompts(self.tokenizer, prompts)
-        return generate(
+        answers = generate(
             self.model,
             self.tokenizer,
             self.trunk,
@@ -215,6 +221,8 @@ class HuggingFaceLM:
             window=self.window,
             batch_tokens=batch_tokens,
         )
+        self.usage += Usage(sum(map(len, rows)), sum(map(len, answers)))
+        return [self.tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
 
     def add_lora(
         self,

@@ -10,6 +10,7 @@ import torch
 from calm_lm.errors import CalmError
 from calm_lm.lm.batching import length_sorted_batches, pad_tokens
 from calm_lm.lm.tokens import pad_id, tokenize_prompts
+from calm_lm.lm.usage import Usage
 
 if TYPE_CHECKING:
     from calm_lm.lm.hf import HuggingFaceLM
@@ -47,4 +48,5 @@ def score_texts(lm: HuggingFaceLM, texts: Sequence[str], *, batch_tokens: int = 
             n = len(rows[i])
             log_p = logits[place, : n - 1].float().log_softmax(-1).gather(-1, ids[place, 1:n, None])
             found[i] = TextScore(float(log_p.double().sum()), n - 1)
+            lm.usage += Usage(read=n)
     return found

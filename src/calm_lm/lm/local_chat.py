@@ -23,6 +23,7 @@ from calm_lm.lm.chat import ChatReply, ChatRequest, Finish, OnReply
 from calm_lm.lm.folders import identify_tensors
 from calm_lm.lm.generation import continue_batch, end_tokens
 from calm_lm.lm.tokens import check_texts, pad_id, tokenize_prompts
+from calm_lm.lm.usage import Usage
 
 if TYPE_CHECKING:
     from calm_lm.lm.hf import HuggingFaceLM
@@ -63,6 +64,11 @@ class LocalChat:
         parts = {"weights": self.lm.identity.fingerprint, "lora": identify_tensors("lora", state, "").fingerprint}
         return replace(self.lm.identity, fingerprint=make_key(parts))
 
+    @property
+    def usage(self) -> Usage:
+        """That of the model."""
+        return self.lm.usage
+
     def chat(self, requests: Sequence[ChatRequest], *, on_reply: OnReply | None = None) -> list[ChatReply]:
         """Answer every request; temperature 0 gives what `lm.generate` gives.
 
@@ -89,6 +95,7 @@ class LocalChat:
                 seconds = (time.perf_counter() - began) / len(group)
                 for i, answer in zip(group, answers, strict=True):
                     replies[i] = self._reply(answer, len(rows[i]), seconds)
+                    self.lm.usage += Usage.of(replies[i])
                     if on_reply is not None:
                         on_reply(i, replies[i])
         return [replies[i] for i in range(len(requests))]

@@ -72,7 +72,8 @@ def score_options(
     sizes = [len(choices) for choices in options]
     sums = torch.split(torch.tensor([found[path] for path in paths], dtype=torch.float32), sizes)
     counts = torch.split(torch.tensor([len(path.ids) - path.start for path in paths], dtype=torch.int64), sizes)
-    return [OptionScores(*both) for both in zip(sums, counts, strict=True)]
+    before = [len(coded[prompt]) if choices else 0 for prompt, choices in zip(prompts, options, strict=True)]
+    return [OptionScores(*each) for each in zip(sums, counts, before, strict=True)]
 
 
 def _path(coded: Mapping[str, Sequence[int]], row: int, prompt: str, option: str, window: int) -> Path:

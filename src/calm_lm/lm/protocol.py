@@ -50,10 +50,12 @@ class OptionScores(NamedTuple):
     Attributes:
         sums: float32 [n_options], log-probability of the option's tokens, summed, in nats, 0 or below.
         tokens: int64 [n_options], how many tokens were summed, at least 1.
+        prompt_tokens: of the prompt alone.
     """
 
     sums: Tensor
     tokens: Tensor
+    prompt_tokens: int = 0
 
     def per_token(self) -> Tensor:
         """Mean log-probability of an option's tokens, float32 [n_options].

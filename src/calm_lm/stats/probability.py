@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from calm_lm.errors import CalmError
 from calm_lm.stats.arrays import Floats, as_distributions, as_floats, as_labels, require, require_same
+from calm_lm.stats.calibration_error import equal_mass_bins
 
 EPSILON = 1e-7  # the least probability a logarithm sees; about one float32 rounding step below one
 
@@ -102,16 +103,16 @@ def expected_calibration_error(p: npt.ArrayLike, shares: npt.ArrayLike, *, bins:
     numbers of rows (equal mass), ordered by confidence; rows of one confidence always share a bin, so the order of
     rows does not matter. The result is the mean over rows of their bin's |mean confidence - mean right|.
 
+    Chance adds to it where rows are few: `stats.calibration_error` takes that out, this is the number to compare with
+    the literature.
+
     Source: Naeini et al. 2015 for the error, Nixon et al. 2019 for bins of equal mass.
     """
-    require(bins >= 1, "bins", bins, "a whole number from 1")
     predicted, truth = _pair(p, shares)
     label = predicted.argmax(axis=1)
     rows = np.arange(len(label))
     confidence, right = predicted[rows, label], truth[rows, label]
-    below = np.searchsorted(np.sort(confidence), confidence)  # rows strictly less confident
-    bin_of = below * bins // len(rows)
-    gaps = np.bincount(bin_of, weights=confidence - right, minlength=bins)
+    gaps = np.bincount(equal_mass_bins(confidence, bins), weights=confidence - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(rows))
 
 

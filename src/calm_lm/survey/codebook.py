@@ -11,6 +11,7 @@ YAML (`codebook.yaml`), the full form:
     weight: WEIGHT                                  # optional: without it every respondent counts the same
     wave: WAVE                                      # optional columns
     date: YEAR
+    person: CASE                                    # optional: who answered; `calm survey split` keeps people apart
     missing: {-1: don't know, -2: no answer}        # asked, no answer: for all items, may be given again for one
     not_asked: {-4: not asked}                      # not counted among the people asked
     groups:                                         # optional: what respondents may be cut by
@@ -50,8 +51,8 @@ from calm_lm.survey.reading import read_rows, read_text
 
 _CODINGS = ("label", "alpha2", "alpha3", "numeric")
 _TOP = (
-    "name", "title", "licence", "citation", "country", "countries", "weight", "wave", "date", "missing", "not_asked",
-    "groups", "items",
+    "name", "title", "licence", "citation", "country", "countries", "weight", "wave", "date", "person", "missing",
+    "not_asked", "groups", "items",
 )  # fmt: skip
 _ITEM = ("text", "options", "scale", "reversed", "topic", "missing", "column", "source")
 _RANGE = re.compile(r"(-?\d+)\s*\.\.\s*(-?\d+)")
@@ -87,6 +88,7 @@ class Codebook:
         wave: column of the wave, if any.
         date: column of the year, if any.
         groups: what respondents may be cut by.
+        person: column that tells one respondent from another, if any; rows of one value are one person.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Codebook:
     wave: str | None = None
     date: str | None = None
     groups: Mapping[str, GroupColumn] = field(default_factory=dict)
+    person: str | None = None
 
 
 def read_codebook(path: Path, base: Codebook | None = None) -> Codebook:
@@ -165,6 +168,7 @@ def codebook_from_yaml(text: str, path: Path, base: Codebook | None = None) -> C
         wave=_optional(path, root, "wave", base.wave if base else None),
         date=_optional(path, root, "date", base.date if base else None),
         groups=_groups(path, root.get("groups")) or (base.groups if base else {}),
+        person=_optional(path, root, "person", base.person if base else None),
     )
 
 

@@ -24,9 +24,10 @@ from calm_lm.survey.countries import find_country
 from calm_lm.survey.distribution import ResponseDistribution
 from calm_lm.survey.instrument import Instrument, Survey
 from calm_lm.survey.item import SurveyItem
-from calm_lm.survey.respondents import UNKNOWN, WRONG, Column, Ints, Mismatches, read_blocks, read_header
+from calm_lm.survey.respondents import UNKNOWN, WRONG, Column, Ints, Mismatches, read_checked
 
 NOT_ASKED = "answers of people who were not asked"
+NO_CODE = "is neither an option nor a missing code"
 OUTSIDE = "respondents outside of the cells (a group's value is unknown)"
 
 
@@ -77,6 +78,11 @@ class Lookup(NamedTuple):
     key: str
     columns: Mapping[str, Mapping[str, str]]
 
+    def fill(self, read: dict[str, Column]) -> None:
+        """Add these columns to a block that has the key's."""
+        if self.key in read:
+            read |= {name: read[self.key].through(table) for name, table in self.columns.items()}
+
 
 def survey_from_microdata(
     path: Path, codebook: Codebook, *, by: Sequence[str] = (), lookup: Lookup | None = None, notes: str = ""
@@ -116,15 +122,9 @@ def survey_from_microdata(
     left_out = totals.left_out
     for item in items:
         found += _distributions(item, codebook, totals.sums[item.id], list(totals.parts), left_out)
-    instrument = Instrument.of(
-        items,
-        name=codebook.name,
-        title=codebook.title,
-        licence=codebook.licence,
-        citation=codebook.citation,
-        notes=notes,
+    return Survey(
+        instrument_of(codebook, notes), tuple(found), {reason: count for reason, count in left_out.items() if count}
     )
-    return Survey(instrument, tuple(found), {reason: count for reason, count in left_out.items() if count})
 
 
 def survey_with_cells(
@@ -151,50 +151,52 @@ class _Totals(NamedTuple):
 
 def _read(path: Path, codebook: Codebook, by: Sequence[str], lookup: Lookup | None) -> _Totals:
     wrong, parts, left_out = Mismatches(), dict[_Part, int](), Counter[str]()
-    place = lookup.key if lookup else codebook.country
     elsewhere = lookup.columns if lookup else {}
-    header, delimiter = read_header(path, place)
     groups = [codebook.groups[name] for name in by]
     extra = [name for name in (codebook.weight, codebook.wave, codebook.date) if name]
     own = [group.column for group in groups if group.column not in elsewhere]
-    wanted = dict.fromkeys([place, *extra, *own, *codebook.columns.values()])
-    for name in wanted:
-        if header.count(name) != 1:
-            wrong.column(name)
-    present = [name for name in wanted if header.count(name) == 1]
-    codes = {item.id: _code_index(item) for item in codebook.items}
+    wanted = dict.fromkeys([lookup.key if lookup else codebook.country, *extra, *own, *codebook.columns.values()])
+    codes = {item.id: code_index(item) for item in codebook.items}
     sums = {item.id: _Sums.empty(len(codes[item.id])) for item in codebook.items}
-    rows = 0
-    # a column that is missing already makes the result an error; the others are still checked, to name every mismatch
-    for block in read_blocks(path, present, delimiter) if present else ():
-        numbers = range(rows + 2, rows + 2 + block.num_rows)
-        rows += block.num_rows
-        read = {name: Column.of(block.column(name)) for name in present}
-        if place in read:
-            read |= {name: read[place].through(table) for name, table in elsewhere.items()}
+    for read, numbers in read_checked(path, list(wanted), wrong):
+        if lookup is not None:
+            lookup.fill(read)
         part = _parts(read, codebook, by, parts, wrong, numbers)
-        weight = _weights(read, codebook, wrong, numbers, block.num_rows)
+        weight = _weights(read, codebook, wrong, numbers)
         left_out[OUTSIDE] += int((part == UNKNOWN).sum())
         for item in codebook.items:
             name = codebook.columns[item.id]
             if name in read:
-                code = read[name].coded(codes[item.id], wrong, name, "is neither an option nor a missing code", numbers)
+                code = read[name].coded(codes[item.id], wrong, name, NO_CODE, numbers)
                 sums[item.id].add(len(parts), part, code, weight)
-    if wrong.total:
-        raise CalmError(
-            "V51",
-            f"{wrong.total} {'cell or column does' if wrong.total == 1 else 'cells or columns do'} not fit the "
-            f"codebook: {wrong.listed()}.",
-            file=path,
-            fix="correct the file, or the codebook (options, missing codes, countries).",
-        )
-    if not rows:
-        raise CalmError("V52", "holds no respondents.", file=path, fix="give the file with its rows.")
     return _Totals(parts, sums, left_out)
 
 
-def _code_index(item: SurveyItem) -> dict[str, int]:
+def instrument_of(codebook: Codebook, notes: str = "") -> Instrument:
+    """The questions of a codebook."""
+    return Instrument.of(
+        codebook.items,
+        name=codebook.name,
+        title=codebook.title,
+        licence=codebook.licence,
+        citation=codebook.citation,
+        notes=notes,
+    )
+
+
+def code_index(item: SurveyItem) -> dict[str, int]:
+    """Codes of an item's options, then of its missing answers, with their places."""
     return {option.code: at for at, option in enumerate((*item.options, *item.missing))}
+
+
+def find_countries(
+    read: Mapping[str, Column], codebook: Codebook, wrong: Mismatches, numbers: range
+) -> tuple[Ints, list[str | None]]:
+    """Each row's country as a place in the ids that stand second; `WRONG` where it is not known, which is noted."""
+    column = read[codebook.country]
+    ids = [codebook.countries.get(code_of(value)) or find_country(value, codebook.coding) for value in column.values]
+    table = [WRONG if known is None else at for at, known in enumerate(ids)]
+    return column.lookup(table, wrong, codebook.country, "is no known country", numbers), ids
 
 
 def _parts(
@@ -210,12 +212,7 @@ def _parts(
     nothing = np.full(rows, UNKNOWN, dtype=np.int64)
     if codebook.country not in read:
         return nothing
-    column = read[codebook.country]
-    ids = [codebook.countries.get(code_of(value)) or find_country(value, codebook.coding) for value in column.values]
-    country = column.lookup(
-        [WRONG if known is None else at for at, known in enumerate(ids)],
-        wrong, codebook.country, "is no known country", numbers,
-    )  # fmt: skip
+    country, ids = find_countries(read, codebook, wrong, numbers)
     keys, names = [country], [ids]
     for name in by:
         group = codebook.groups[name]
@@ -247,9 +244,9 @@ def _part(codebook: Codebook, by: Sequence[str], values: Sequence[str | None]) -
     return _Part(Cell(texts[0], groups), wave, rest[0] if rest else "")
 
 
-def _weights(read: Mapping[str, Column], codebook: Codebook, wrong: Mismatches, numbers: range, rows: int) -> Floats:
+def _weights(read: Mapping[str, Column], codebook: Codebook, wrong: Mismatches, numbers: range) -> Floats:
     if codebook.weight is None or codebook.weight not in read:
-        return np.ones(rows)
+        return np.ones(len(numbers))
     column = read[codebook.weight]
     weights = [_weight(value) for value in column.values]
     column.lookup(

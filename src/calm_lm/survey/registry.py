@@ -11,6 +11,7 @@ from pathlib import Path
 from calm_lm.data.locate import Codes, require_folder
 from calm_lm.errors import CalmError
 from calm_lm.survey.instrument import Survey
+from calm_lm.survey.people import People
 
 # name -> module of this room, which holds its `SOURCE`
 _MODULES = {
@@ -39,6 +40,7 @@ class SurveySource:
         load: reads its folder.
         cut: reads its folder and gives, beside everyone of each country, the cells of the given demographic fields;
             None where the source holds no respondents.
+        people: reads its folder and gives the respondents one by one; None where it holds none.
         obtain: one sentence on how a user gets it.
         bundled: it comes with the package; `load` ignores the folder.
     """
@@ -53,6 +55,7 @@ class SurveySource:
     load: Callable[[Path], Survey]
     obtain: str
     cut: Callable[[Path, tuple[str, ...]], Survey] | None = None
+    people: Callable[[Path], People] | None = None
     bundled: bool = False
 
 
@@ -107,3 +110,17 @@ def load_survey(name: str, data_dir: Path | None = None, *, by: Sequence[str] = 
         )  # fmt: skip
     folder = Path() if source.bundled else locate_survey(source, data_dir)
     return source.cut(folder, tuple(by)) if by and source.cut is not None else source.load(folder)
+
+
+def load_people(name: str, data_dir: Path | None = None) -> People | None:
+    """The respondents of a registered survey one by one, or None where it holds only shares of whole countries.
+
+    Args:
+        name: one of `survey_names()`.
+        data_dir: as for `load_survey`.
+
+    Raises:
+        CalmError: V26, V27, V28, and whatever is wrong with the files.
+    """
+    source = get_survey(name)
+    return None if source.people is None else source.people(locate_survey(source, data_dir))

@@ -36,7 +36,7 @@ class Mismatches:
     """What does not fit: how often, and every column with its values, each with its first row."""
 
     total: int = 0
-    missing: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
     found: dict[tuple[str, str], dict[str, _Place]] = field(default_factory=dict)  # by column and what is wrong, value
 
     def add(self, column: str, value: str, why: str, rows: Sequence[int]) -> None:
@@ -46,14 +46,15 @@ class Mismatches:
         before = values.get(value, _Place(rows[0], 0))
         values[value] = _Place(before.first, before.rows + len(rows))
 
-    def column(self, name: str) -> None:
-        """A column that is not there once."""
+    def column(self, name: str, times: int) -> None:
+        """A column that is not there, or stands there several times."""
         self.total += 1
-        self.missing.append(f"column {name} is missing")
+        often = "twice" if times == 2 else f"{times} times"
+        self.columns.append(f"column {name} stands {often}" if times else f"column {name} is missing")
 
     def listed(self) -> str:
         """Every column with what is wrong in it; of its values the first few by row."""
-        told = list(self.missing)
+        told = list(self.columns)
         for (column, why), values in self.found.items():
             ordered = sorted(values.items(), key=lambda each: each[1])
             for value, (first, count) in ordered[:SHOWN_VALUES]:
@@ -62,6 +63,21 @@ class Mismatches:
             if len(ordered) > SHOWN_VALUES:
                 told.append(f"{column}: so are {len(ordered) - SHOWN_VALUES} more of its values")
         return "; ".join(told)
+
+    def refuse(self, path: Path) -> None:
+        """Once the whole file is read.
+
+        Raises:
+            CalmError: V51 where anything does not fit.
+        """
+        if self.total:
+            raise CalmError(
+                "V51",
+                f"{self.total} {'cell or column does' if self.total == 1 else 'cells or columns do'} not fit the "
+                f"codebook: {self.listed()}.",
+                file=path,
+                fix="correct the file, or the codebook (options, missing codes, countries).",
+            )
 
 
 class Column(NamedTuple):
@@ -100,6 +116,42 @@ class Column(NamedTuple):
                 at = np.flatnonzero(self.places == place)
                 wrong.add(column, self.values[place], why, [numbers[row] for row in at])
         return found
+
+
+class Block(NamedTuple):
+    """Some rows of a file: its columns by name, and the lines that they stand on."""
+
+    columns: dict[str, Column]
+    numbers: range
+
+
+def read_checked(path: Path, columns: Sequence[str], wrong: Mismatches) -> Iterator[Block]:
+    """The wanted columns in blocks, as far as they stand there once; at the end, what does not fit is an error.
+
+    A column that is missing makes the result an error already; the others are still given, so that every mismatch is
+    named.
+
+    Args:
+        path: of the CSV.
+        columns: by name, each once; the first tells which sign stands between columns.
+        wrong: takes what does not fit, also while the blocks are looked at.
+
+    Raises:
+        CalmError: F01, V49, V51, V52 for a file without rows.
+    """
+    header, delimiter = read_header(path, columns[0])
+    for name in columns:
+        if header.count(name) != 1:
+            wrong.column(name, header.count(name))
+    present = [name for name in columns if header.count(name) == 1]
+    rows = 0
+    for block in read_blocks(path, present, delimiter) if present else ():
+        numbers = range(rows + 2, rows + 2 + block.num_rows)
+        rows += block.num_rows
+        yield Block({name: Column.of(block.column(name)) for name in present}, numbers)
+    wrong.refuse(path)
+    if not rows:
+        raise CalmError("V52", "holds no respondents.", file=path, fix="give the file with its rows.")
 
 
 def read_header(path: Path, column: str) -> tuple[list[str], str]:

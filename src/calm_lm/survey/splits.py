@@ -7,6 +7,7 @@ test: the one for the single thing about it that is new, or `several` where more
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from calm_lm.errors import CalmError
-from calm_lm.survey.instrument import Survey
+from calm_lm.survey.instrument import Instrument, Survey
 
 Axis = Literal["person", "question", "culture", "wave"]
 AXES: tuple[Axis, ...] = ("person", "question", "culture", "wave")
@@ -65,7 +66,7 @@ def four_way_split(
     """Hold out people, groups of questions and cultures at random, and the latest wave.
 
     An axis with fewer than two values (nobody is named, one wave only) holds nothing out. Questions of one group (a
-    topic, near-identical wordings) stay on one side.
+    topic, near-identical wordings) stay on one side. For respondents of a file see `people_split`.
 
     Args:
         answers: one record an answer.
@@ -76,26 +77,12 @@ def four_way_split(
     Raises:
         CalmError: V90 for a share outside (0, 0.5], V91 for no answer, V92 when nothing is left to train on.
     """
-    if not 0 < share <= 0.5:
-        raise CalmError("V90", "a share is above 0 and at most 0.5.", field="share", value=share, fix="use 0.2.")
-    if not answers:
-        raise CalmError("V91", "there is no answer to split.", field="answers", value=0, fix="load a survey first.")
-    rng = np.random.default_rng(seed)
-    groups = {answer.question: group_of(answer.question) for answer in answers}
-    drawn_groups = set(_draw(sorted(set(groups.values())), share, rng))
-    held: dict[Axis, tuple[str, ...]] = {
-        "person": _draw(sorted({answer.person for answer in answers} - {""}), share, rng),
-        "question": tuple(sorted(name for name, group in groups.items() if group in drawn_groups)),
-        "culture": _draw(sorted({answer.culture for answer in answers} - {""}), share, rng),
-        "wave": _latest(sorted({answer.wave for answer in answers} - {""})),
-    }
+    values = {axis: sorted(set(column)) for axis, column in zip(AXES, zip(*answers, strict=True), strict=False)}
+    held = hold_out(values, group_of, share, seed)
     sets = [set(held[axis]) for axis in AXES]
     parts = tuple(_part([value in hidden for value, hidden in zip(answer, sets, strict=True)]) for answer in answers)
     if TRAIN not in parts:
-        raise CalmError(
-            "V92", "nothing is left to train on.", field="share", value=share,
-            fix="hold out less, or give answers of more people, questions, cultures or waves.",
-        )  # fmt: skip
+        raise nothing_left(share)
     return FourWaySplit(parts, held)
 
 
@@ -104,9 +91,47 @@ def answers_of(survey: Survey) -> list[Answer]:
     return [Answer("", each.item, each.cell.name, each.wave or each.date) for each in survey.distributions]
 
 
-def topic_of(survey: Survey) -> Callable[[str], str]:
+def topic_of(instrument: Instrument) -> Callable[[str], str]:
     """Groups questions by topic, so that an unseen question is not a seen one's neighbour; by itself without one."""
-    return lambda question: survey.item(question).topic or question
+    return lambda question: instrument.items[question].topic or question
+
+
+def hold_out(
+    values: Mapping[Axis, Sequence[str]], group_of: Callable[[str], str], share: float, seed: int
+) -> dict[Axis, tuple[str, ...]]:
+    """What training never sees of each axis.
+
+    Args:
+        values: the different values of each axis, sorted; an empty one is not told.
+        group_of: the group of a question.
+        share: of people, question groups and cultures.
+        seed: of the draws.
+
+    Raises:
+        CalmError: V90, V91, as `four_way_split`.
+    """
+    if not 0 < share <= 0.5:
+        raise CalmError("V90", "a share is above 0 and at most 0.5.", field="share", value=share, fix="use 0.2.")
+    if not values.get("question"):
+        raise CalmError("V91", "there is no answer to split.", field="answers", value=0, fix="load a survey first.")
+    rng = np.random.default_rng(seed)
+    groups = {question: group_of(question) for question in values["question"]}
+    drawn_groups = set(_draw(sorted(set(groups.values())), share, rng))
+    told = {axis: [value for value in values[axis] if value] for axis in AXES}
+    return {
+        "person": _draw(told["person"], share, rng),
+        "question": tuple(name for name, group in groups.items() if group in drawn_groups),
+        "culture": _draw(told["culture"], share, rng),
+        "wave": (max(told["wave"], key=_by_number),) if len(told["wave"]) > 1 else (),
+    }
+
+
+def nothing_left(share: float) -> CalmError:
+    """For a split without training material."""
+    return CalmError(
+        "V92", "nothing is left to train on.", field="share", value=share,
+        fix="hold out less, or give answers of more people, questions, cultures or waves.",
+    )  # fmt: skip
 
 
 def _draw(values: Sequence[str], share: float, rng: np.random.Generator) -> tuple[str, ...]:
@@ -116,8 +141,9 @@ def _draw(values: Sequence[str], share: float, rng: np.random.Generator) -> tupl
     return tuple(sorted(rng.choice(np.asarray(values, dtype=object), count, replace=False).tolist()))
 
 
-def _latest(waves: Sequence[str]) -> tuple[str, ...]:
-    return (waves[-1],) if len(waves) > 1 else ()
+def _by_number(wave: str) -> list[str | int]:
+    """A key by which wave 10 comes after wave 9."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", wave)]
 
 
 def _part(unseen: Sequence[bool]) -> str:

@@ -6,15 +6,17 @@ A question in a language that is routed goes to the model named for it, and is k
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from calm_lm.errors import UnavailableError
 from calm_lm.evaluation.asking.classifier import Classifier, Reading, ReadingAnswer
+from calm_lm.evaluation.asking.cost import Cost, Speaker, Spent
 from calm_lm.evaluation.asking.embedder import Embedder, Embedding
-from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Cost, Likelihood, Open, OpenAnswer
+from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Likelihood, Open, OpenAnswer
 from calm_lm.evaluation.asking.speakers import Speakers
 from calm_lm.lm.answer_cache import AnswerCache, make_key
 from calm_lm.stats.arrays import Floats
@@ -151,30 +153,49 @@ class Asker:
         left = {key: question for key, question in zip(keys, questions, strict=True) if key not in known}
         waiting = sorted(left, key=lambda key: order(left[key]))  # those that share a beginning come together
         total, done = len(set(keys)), len(known)
-        # so that the bill of a run that goes on holds what came before
-        spent_at = _key(speaker, "spent", {"on": title})
-        earlier = None if self._cache is None or not done else self._cache.get(spent_at)
-        spent = float(earlier["seconds"]) if isinstance(earlier, dict) else 0.0
+        bill = _Bill(self.cost, self._cache, speaker, title, done)
         self.cost.questions += total
         self.cost.from_cache += done
-        self.cost.seconds += spent
         self._progress(title, done, total)
         for start in range(0, len(waiting), AT_ONCE):
             chunk = waiting[start : start + AT_ONCE]
-            began = time.monotonic()
-            answers = answer([left[key] for key in chunk])
-            seconds = time.monotonic() - began
-            self.cost.seconds += seconds
-            spent += seconds
+            with bill.answering():
+                answers = answer([left[key] for key in chunk])
             for key, found in zip(chunk, answers, strict=True):
                 known[key] = found
+                self.cost.undelivered += _nothing_came(found)
                 if self._cache is not None and not _failed(found):
                     self._cache.put(key, found.value())
-            if self._cache is not None:
-                self._cache.put(spent_at, {"seconds": spent})
             done += len(chunk)
             self._progress(title, done, total)
         return [known[key] for key in keys]
+
+
+class _Bill:
+    """What one list of questions takes; kept, so that the bill of a run that goes on holds what came before.
+
+    A piece that ends in an error or an interrupt is billed too; of one that was killed nothing is known.
+    """
+
+    def __init__(self, cost: Cost, cache: AnswerCache | None, speaker: Subject, title: str, known: int) -> None:
+        self._cost, self._cache, self._speaker = cost, cache, speaker
+        self._place = _key(speaker, "spent", {"on": title})
+        self._who = Speaker(speaker.title, speaker.identity.fingerprint)
+        self._spent = Spent() if cache is None or not known else Spent.of(cache.get(self._place), known)
+        cost.add(self._who, self._spent)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A block in which the speaker answers."""
+        began, before = time.monotonic(), self._speaker.usage
+        try:
+            yield
+        finally:
+            spent = Spent(time.monotonic() - began, self._speaker.usage - before)
+            self._spent += spent
+            self._cost.add(self._who, spent)
+            if self._cache is not None:
+                self._cache.put(self._place, self._spent.value())
 
 
 def _key(speaker: Subject, kind: str, parts: dict[str, Any]) -> str:
@@ -195,6 +216,13 @@ def _by_text(reading: Reading) -> tuple[str, str]:
 def _failed(answer: ChoiceAnswer | OpenAnswer | Likelihood | ReadingAnswer | Embedding) -> bool:
     """Whether an endpoint did not deliver all of it: what failed is asked again when the run is resumed."""
     return isinstance(answer, (ChoiceAnswer, OpenAnswer)) and answer.failed > 0
+
+
+def _nothing_came(answer: ChoiceAnswer | OpenAnswer | Likelihood | ReadingAnswer | Embedding) -> bool:
+    """Whether an endpoint delivered none of it."""
+    if isinstance(answer, ChoiceAnswer):
+        return answer.failed >= 1
+    return isinstance(answer, OpenAnswer) and answer.failed > 0 and not answer.texts and not answer.refused
 
 
 def _text_parts(text: str) -> dict[str, Any]:

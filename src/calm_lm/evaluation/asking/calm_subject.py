@@ -13,6 +13,7 @@ from calm_lm.errors import UnavailableError
 from calm_lm.evaluation.asking.question import Choice, ChoiceAnswer, Likelihood, Open, OpenAnswer
 from calm_lm.files import sha256_bytes, sha256_file
 from calm_lm.lm.protocol import ModelIdentity
+from calm_lm.lm.usage import Usage
 from calm_lm.model.calm import CalmModel
 from calm_lm.stats.arrays import Floats
 from calm_lm.training.norm_sources import fingerprint, open_norms
@@ -67,6 +68,11 @@ class CalmSubject:
             parts.append(fingerprint(norms))
         settings = {"seed": seed, "backbone": model.lm.title}
         return cls(model, f"CALM run {run.name}", sha256_bytes(" ".join(parts).encode()), settings)
+
+    @property
+    def usage(self) -> Usage:
+        """Of the backbone."""
+        return self.model.lm.usage
 
     def classify(self, texts: Sequence[str], readers: Sequence[str | None]) -> Floats:
         """Predicted shares of the labels [N, L] of each text as read by `readers[i]`; vote shares where it has them."""

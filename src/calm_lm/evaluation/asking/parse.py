@@ -40,6 +40,7 @@ REFUSAL_OPENINGS = ("I cannot", "I'm sorry", "As an AI", "I don't have", "Sorry,
 
 EVENNESS = 1  # of `even`; another number asks again what was read with an older one
 _DOTTED = str.maketrans({"İ": "i", "I": "i", "ı": "i"})
+_PERSIAN = str.maketrans({"ی": "ي", "ک": "ك"})
 _ALEFS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": ""})
 _MARKS = str.maketrans(
     {"’": "'", "«": '"', "»": '"', "“": '"', "”": '"', "¿": "", "¡": "", "،": ",", "؛": ";", "؟": "?"}
@@ -145,13 +146,16 @@ def _even(text: str, language: str) -> str:
     """One line, one case and one form of every character, so that what is written alike is read alike.
 
     Any script's digits become those of English. Arabic loses vowel signs and the forms of alef; a Turkish i is one
-    letter with and without its dot, since a capital I is either of them. Invisible marks of direction go.
+    letter with and without its dot, since a capital I is either of them; Persian is typed with its own yeh and kaf and
+    with the Arabic ones. Invisible marks of direction and joining go.
     """
     plain = unicodedata.normalize("NFKC", text).translate(_MARKS)
     plain = "".join(_digit(each) for each in plain if unicodedata.category(each) != "Cf")
     plain = _VOWEL_SIGNS.sub("", plain.translate(_ALEFS))
     if language.split("-")[0].lower() == "tr":
         plain = plain.translate(_DOTTED)
+    if language.split("-")[0].lower() == "fa":
+        plain = plain.translate(_PERSIAN)
     return " ".join(re.sub(r"[*_`#]+", "", plain.casefold()).split())
 
 

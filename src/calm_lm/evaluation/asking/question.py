@@ -186,24 +186,3 @@ class Likelihood:
     def of(cls, value: dict[str, Any]) -> Likelihood:
         """From what was stored."""
         return cls(**value)
-
-
-@dataclass(slots=True)
-class Cost:
-    """What asking came to: different questions, how many of them were known already, seconds for all of them."""
-
-    questions: int = 0
-    from_cache: int = 0
-    seconds: float = 0.0
-
-    def copy(self) -> Cost:
-        """As it stands now."""
-        return Cost(self.questions, self.from_cache, self.seconds)
-
-    def since(self, before: Cost) -> dict[str, float]:
-        """What has come on top."""
-        return {
-            "questions": self.questions - before.questions,
-            "from_cache": self.from_cache - before.from_cache,
-            "seconds": round(self.seconds - before.seconds, 3),
-        }

@@ -17,6 +17,7 @@ from calm_lm.lm.likelihood import score_texts
 from calm_lm.lm.local_chat import LocalChat
 from calm_lm.lm.protocol import ModelIdentity, OptionScores
 from calm_lm.lm.render import render_turn
+from calm_lm.lm.usage import Usage
 from calm_lm.model.config import BackboneConfig
 from calm_lm.stats.arrays import Floats
 
@@ -39,6 +40,11 @@ class Subject(Protocol):
     identity: ModelIdentity
     exact: bool
     settings: dict[str, Any]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens that its answers have come to so far."""
+        ...
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         """Answer each presentation."""
@@ -81,6 +87,11 @@ class LocalSubject:
         self._layer = BackboneConfig().layer_to_read(lm.n_layers)
         self.embedding = f"mean state of layer {self._layer}, at most {MAX_TOKENS} tokens"
         self._chat = LocalChat(lm)
+
+    @property
+    def usage(self) -> Usage:
+        """Of the model."""
+        return self.lm.usage
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         """Shares of the options, and of openings that decline, by log-probability."""
@@ -126,6 +137,11 @@ class SampledSubject:
         self.model, self.title, self.identity = model, title, model.identity
         self.samples, self.temperature = samples, temperature
         self.settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "reasons": REASON_TOKENS}
+
+    @property
+    def usage(self) -> Usage:
+        """What the endpoint states."""
+        return self.model.usage
 
     def choose(self, questions: Sequence[Choice]) -> list[ChoiceAnswer]:
         """Shares of the options among the samples that name one."""

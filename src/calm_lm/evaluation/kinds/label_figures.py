@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from calm_lm.evaluation.kinds import resampling
@@ -10,9 +12,12 @@ from calm_lm.evaluation.kinds.resampling import Resampling, Statistic
 from calm_lm.evaluation.result import System
 from calm_lm.evaluation.table import Table, figure
 from calm_lm.evaluation.tasks.plan import Plan
-from calm_lm.stats.arrays import Bools, Floats
+from calm_lm.stats.arrays import Bools, Floats, Ints
+from calm_lm.stats.calibration_error import squared_calibration_error
+from calm_lm.stats.probability import expected_calibration_error
 
 BINS = 10
+CALIBRATION = "calibration_error"
 
 
 def add_label_figures(
@@ -27,10 +32,11 @@ def add_label_figures(
     judged = valid & (rows.labels >= 0)
     statistics = _statistics(rows, shares)
     named = plan.task.settings.get("figures", ())
-    for name in named:
+    for name in (each for each in named if each != CALIBRATION):
         title, better, statistic = statistics[name]
-        chosen = valid if name == "calibration_error" else judged
-        system.figures[name] = redraws.figure(chosen, statistic, title, better=better)
+        system.figures[name] = redraws.figure(judged, statistic, title, better=better)
+    if CALIBRATION in named:
+        system.figures |= _calibration_errors(rows, shares, valid, redraws)
     for part in rows.data.slices if "auroc" in named else ():
         inside = judged & np.asarray([each.tag(part.tag) in part.values for each in rows.examples])
         title = f"AUROC, {part.name}"
@@ -48,8 +54,6 @@ def _statistics(rows: LabelRows, shares: Floats) -> dict[str, tuple[str, bool | 
     score = shares[:, rows.data.positive]
     alarms = score > 0.5
     answered = np.nan_to_num(shares).argmax(1)
-    confidence = shares.max(1)
-    right = rows.shares[np.arange(len(rows)), answered]
     stands_for, n_labels = rows.weights, shares.shape[1]
     return {
         "macro_f1": (
@@ -64,11 +68,33 @@ def _statistics(rows: LabelRows, shares: Floats) -> dict[str, tuple[str, bool | 
             "Precision", True, lambda at, w: resampling.share(positive[at], alarms[at], w * stands_for[at])
         ),
         "recall": ("Recall", True, lambda at, w: resampling.share(alarms[at], positive[at], w)),
-        "calibration_error": (
-            "Calibration error", False,
-            lambda at, w: resampling.calibration_error(confidence[at], right[at], w, BINS),
-        ),
     }  # fmt: skip
+
+
+def _calibration_errors(
+    rows: LabelRows, shares: Floats, valid: Bools, redraws: Resampling
+) -> dict[str, dict[str, Any]]:
+    """How far confidence lies from being right, without what chance adds, and as the literature has it.
+
+    The second has no interval: chance adds to every redraw once more, so that its redraws lie above it.
+    """
+    filled = np.nan_to_num(shares)
+    confidence, right = filled.max(1), rows.shares[np.arange(len(rows)), filled.argmax(1)]
+    _, groups = np.unique(np.asarray(rows.groups), return_inverse=True)
+
+    def ours(at: Ints, weights: Floats) -> Floats:
+        return squared_calibration_error(confidence[at], right[at], groups=groups[at], weights=weights, bins=BINS)
+
+    def published(at: Ints, weights: Floats) -> Floats:
+        found = np.full(len(weights), np.nan)
+        found[0] = expected_calibration_error(shares[at], rows.shares[at], bins=BINS)
+        return found
+
+    title = "Calibration error: root mean square, less what chance adds"
+    return {
+        CALIBRATION: redraws.figure(valid, ours, title, better=False, squared=True),
+        "ece": redraws.figure(valid, published, "ECE, to which chance adds", better=False),
+    }
 
 
 def ranked(rows: LabelRows, score: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class LabelRows:
     """Judged rows, one for each text and reader.
 
     Attributes:
-        data: all of the data set.
+        data: all of the data set in the languages asked; base rates count no other.
         examples: the rows [N].
         units: what each row belongs to when texts are sampled; all readers of a text share one.
         cultures: by which the score is told [N].
@@ -91,7 +91,11 @@ def choose_rows(data: Dataset, plan: Plan, unit: Callable[[Example], str] = one_
             value=split, fix="name one of them in the task, or add its file to the data folder.",
         )  # fmt: skip
     units: dict[str, list[Example]] = {}
-    there = [each for each in data.splits[split] if language_of(each, plan) in plan.asked_in]
+    spoken = {
+        name: tuple(each for each in rows if language_of(each, plan) in plan.asked_in)
+        for name, rows in data.splits.items()
+    }
+    there = spoken[split]
     for example in there:
         units.setdefault(unit(example), []).append(example)
     by = settings.get("by", "label")
@@ -105,7 +109,7 @@ def choose_rows(data: Dataset, plan: Plan, unit: Callable[[Example], str] = one_
     shares = np.stack([_shares(each, len(data.labels)) for each in examples])
     labels = np.asarray([-1 if each.label is None else each.label for each in examples], dtype=np.int64)
     return LabelRows(
-        data=data,
+        data=replace(data, splits=spoken),
         examples=tuple(examples),
         units=tuple(unit(each) for each in examples),
         cultures=tuple(_culture(each, role) for each in examples),

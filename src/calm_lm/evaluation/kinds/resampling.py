@@ -1,4 +1,4 @@
-"""Figures that are no means over rows (F1, AUROC, average precision, calibration) with intervals over redrawn texts.
+"""Figures that are no means over rows (F1, AUROC, average precision) with intervals over redrawn texts.
 
 A redraw of groups of rows is a weight for each row, so a statistic computes all its replicates in one pass from the
 weights [R, N], the first of which are ones (`stats.sums.draw`: the same redraws as those of `evaluation.table`).
@@ -15,6 +15,7 @@ import numpy as np
 from calm_lm.evaluation.table import FEWEST, ends, figure, number
 from calm_lm.evaluation.tasks.plan import Plan
 from calm_lm.stats.arrays import Bools, Floats, Ints
+from calm_lm.stats.calibration_error import root
 from calm_lm.stats.sums import draw, few_drawn
 
 Statistic = Callable[[Ints, Floats], Floats]
@@ -36,8 +37,14 @@ class Resampling:
         ids, self._group_of = np.unique(np.asarray(groups), return_inverse=True)
         self._drawn = draw(len(ids), 1, plan.replicates, plan.seed, few_drawn(len(ids))).groups
 
-    def figure(self, chosen: Bools, statistic: Statistic, title: str, *, better: bool | None) -> dict[str, Any]:
-        """A statistic of the chosen rows, its mean over cultures first; a culture without it is left out."""
+    def figure(
+        self, chosen: Bools, statistic: Statistic, title: str, *, better: bool | None, squared: bool = False
+    ) -> dict[str, Any]:
+        """A statistic of the chosen rows, its mean over cultures first; a culture without it is left out.
+
+        Of one that is `squared`, roots are told, those of the mean over cultures too: so cultures with few rows, whose
+        estimates are below 0 as often as above, do not raise it.
+        """
         by_culture = np.full((len(self._drawn), len(self._names)), np.nan)
         for place in range(len(self._names)):
             rows = np.flatnonzero(chosen & (self._culture_of == place))
@@ -46,6 +53,8 @@ class Resampling:
         known = np.isfinite(by_culture)
         total = np.where(known, by_culture, 0.0).sum(1)
         mean = np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
+        if squared:
+            by_culture, mean = root(by_culture), root(mean)
         if self._few(chosen):
             mean[1:] = np.nan
         values = {
@@ -96,16 +105,6 @@ def average_precision(positive: Bools, score: Floats, weights: Floats) -> Floats
     found = np.cumsum(good, axis=1)
     precision = divide(found, found + np.cumsum(bad, axis=1))
     return divide((good * np.nan_to_num(precision)).sum(1), good.sum(1))
-
-
-def calibration_error(confidence: Floats, right: Floats, weights: Floats, bins: int) -> Floats:
-    """Replicates [R] of the calibration error with bins of equal mass (`stats.probability`).
-
-    The bins are those of the rows as they are; rows of one confidence share a bin.
-    """
-    below = np.searchsorted(np.sort(confidence), confidence)
-    member = np.eye(bins)[below * bins // len(confidence)]
-    return divide(np.abs((weights * (confidence - right)) @ member).sum(1), weights.sum(1))
 
 
 def divide(part: Floats, whole: Floats) -> Floats:

@@ -18,6 +18,7 @@ from calm_lm.evaluation.pages.report_lead import lead
 from calm_lm.evaluation.pages.report_task import task_section
 from calm_lm.evaluation.pages.report_text import clean
 from calm_lm.evaluation.pages.report_views import task_view
+from calm_lm.evaluation.suite_report import nothing_measured
 
 OFFENSIVE = "Some of the data sets are offensive. None of their texts is shown here, and the JSON holds none."
 
@@ -52,6 +53,12 @@ def render_report(report: Mapping[str, Any]) -> str:
         kicker=f"calm evaluate · {suite.get('name') or 'report'} · {report.get('made_on') or ''}".rstrip(" ·"),
         heading=f"{who}, measured against people",
         lede=told.sentence,
-        notices=(CARE, *([OFFENSIVE] if any(task.offensive for task in tasks) else [])),
+        notices=tuple(filter(None, (_empty(report), CARE, OFFENSIVE if any(task.offensive for task in tasks) else ""))),
         sections=parts,
     )
+
+
+def _empty(report: Mapping[str, Any]) -> str:
+    """That there is nothing in the report, and what to do."""
+    error = nothing_measured(report)
+    return "" if error is None else f"{error.problem[:1].upper()}{error.problem[1:]} To do: {error.fix}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calm_lm.evaluation.pages.kit import Cell, Html, bullets, definitions, join, note, section, table, tag, verdict
-from calm_lm.evaluation.pages.report_boxes import scrolling
+from calm_lm.evaluation.pages.report_boxes import opening, scrolling
 from calm_lm.evaluation.pages.report_text import between, chance, count, counted, finite, number, plainly, signed
 from calm_lm.evaluation.pages.report_views import TaskView, standing_of
 
@@ -63,7 +63,6 @@ def measured_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Ht
     """Who was asked what, how, when; what was left out and why."""
     subject, suite = report.get("subject") or {}, report.get("suite") or {}
     conditions = [str(each.get("title") or each.get("name")) for each in report.get("conditions") or []]
-    settings = subject.get("settings") or {}
     weights = " ".join(str(subject[key]) for key in ("name", "revision") if subject.get(key))
     pairs = [
         ("model", join((tag("b", str(subject.get("title") or "not named")), f" {weights}"))),
@@ -71,14 +70,13 @@ def measured_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Ht
         ("languages", ", ".join(map(str, subject.get("languages") or [])) or "none claimed"),
         ("licence", str(subject.get("licence") or "not stated")),
         ("answers", str(subject.get("answers") or "not stated")),
-        ("settings", "; ".join(f"{name}: {_listed(content)}" for name, content in settings.items()) or "none"),
         ("conditions", "; ".join(conditions) or "none"),
         ("suite", f"{suite.get('name') or 'none'}: {suite.get('title') or ''}".rstrip(": ")),
         ("tasks", plainly([task.title for task in tasks]) or "none"),
         ("made", _made(report)),
     ]
     routed = speakers(report.get("language_models") or {})
-    parts: list[str] = [definitions(pairs)]
+    parts: list[str] = [definitions(pairs), _settings(report)]
     if routed:
         said = "; ".join(f"{', '.join(languages)} by {who}" for who, languages in routed.items())
         parts.append(note(
@@ -119,8 +117,24 @@ def by_reason(left: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def _settings(report: Mapping[str, Any]) -> Html:
+    """How the model was asked and scores were resampled; closed at first, as few ask for it."""
+    asked = (report.get("subject") or {}).get("settings") or {}
+    run = report.get("manifest") or {}
+    seed = {} if run.get("seed") is None else {"seed": run["seed"]}
+    found = {**asked, **seed, **(run.get("settings") or {})}
+    if not found:
+        return Html("")
+    pairs = [(str(name).replace("_", " "), _listed(content)) for name, content in found.items()]
+    return opening("settings of this run", tag("div", definitions(pairs), class_="settings"))
+
+
 def _listed(content: Any) -> str:
-    return ", ".join(map(str, content)) if isinstance(content, list) else str(content)
+    if isinstance(content, Mapping):
+        return ", ".join(f"{name} {_listed(each)}" for name, each in content.items())
+    if isinstance(content, list):
+        return ", ".join(map(_listed, content)) or "none"
+    return "not set" if content is None else str(content)
 
 
 def _made(report: Mapping[str, Any]) -> str:

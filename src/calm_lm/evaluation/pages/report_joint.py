@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from calm_lm.evaluation.pages.kit import Cell, Html, join, section, table, tag
 from calm_lm.evaluation.pages.report_boxes import scrolling
-from calm_lm.evaluation.pages.report_text import between, clean_text, count, culture_name, duration, finite, number
+from calm_lm.evaluation.pages.report_cost import cost_section
+from calm_lm.evaluation.pages.report_text import between, clean_text, culture_name, finite, number
 from calm_lm.evaluation.pages.report_views import ROLES, TaskView
 from calm_lm.evaluation.table import EVERYONE
 
@@ -39,7 +40,7 @@ def joint_section(report: Mapping[str, Any], tasks: Sequence[TaskView]) -> Html:
     ]  # fmt: skip
     if not parts:
         parts = [tag("p", "No score is defined in this report.")]
-    return section("joint", "All dimensions side by side", how, *parts, _cost(report, titles))
+    return section("joint", "All dimensions side by side", how, *parts, cost_section(report, titles))
 
 
 def _dimension(name: str, part: Mapping[str, Any], titles: Mapping[str, str]) -> Html:
@@ -107,26 +108,3 @@ def _arrow(better: Any) -> Html:
         better, ("↔", "neither end is good")
     )
     return join((tag("span", mark, class_="arrow", aria_hidden="true"), tag("span", f" {said}", class_="hidden")))
-
-
-def _cost(report: Mapping[str, Any], titles: Mapping[str, str]) -> Html:
-    """Questions and seconds, task by task and in all."""
-    cost = report.get("cost") or {}
-    bill = cost.get("tasks") or {}
-    rows: list[tuple[list[Cell], str | None]] = [
-        ([Cell(titles.get(name, name), header=True), Cell(count(each.get("questions"))),
-          Cell(count(each.get("from_cache"))), Cell(duration(each.get("seconds")))], None)
-        for name, each in bill.items()
-    ]  # fmt: skip
-    known = [{key: finite(each.get(key)) or 0.0 for key in ("questions", "from_cache")} for each in bill.values()]
-    rows.append((
-        [Cell("the whole run", header=True), Cell(count(sum(each["questions"] for each in known))),
-         Cell(count(sum(each["from_cache"] for each in known))), Cell(duration(cost.get("seconds")))], "ours",
-    ))  # fmt: skip
-    caption = (
-        "Different questions put to the model, how many of them had been answered before this run was taken up "
-        "again, and the time that answering took, earlier sittings included. The last line's time is that of the last "
-        "sitting, scoring included."
-    )
-    plain = table(caption, ["", "questions", "known already", "time"], rows, class_="dense")
-    return join((tag("h3", "Cost and time"), scrolling(plain, "Cost and time")))

@@ -24,7 +24,7 @@ from calm_lm.evaluation.pages.report_text import (
     share,
     signed,
 )
-from calm_lm.evaluation.pages.report_views import Score, TaskView, standing_of
+from calm_lm.evaluation.pages.report_views import Judged, Score, TaskView, standing_of
 from calm_lm.evaluation.table import EVERYONE
 
 MOST_PAIRS = 40
@@ -159,13 +159,23 @@ def _calibration(task: TaskView) -> Html:
         if bins:
             said = f"Calibration of {each.title}: share right over confidence"
             total = counted(round(sum(one.held for one in bins)), "answer")
-            caption = tag("figcaption", join((tag("b", each.title), f", {total}")))
+            caption = tag("figcaption", join((tag("b", each.title), f", {total}", _errors(each))))
             figures.append(tag("figure", join((calibration_chart(bins, said), caption, _bins(bins, each.title)))))
     if not figures:
         return Html("")
     hint = tag("p", "On the dashed line an answer given with a confidence of 0.8 is right in 80 of 100 cases; below it "
                "the model is surer than it should be. A larger dot holds more answers.", class_="soft")  # fmt: skip
     return join((tag("h3", "Calibration"), hint, tag("div", join(figures), class_="many")))
+
+
+def _errors(system: Judged) -> Html:
+    """Calibration errors, where the task has them: what is left without chance, and the number of the literature."""
+    ours, usual = system.figures.get("calibration_error"), system.figures.get("ece")
+    if ours is None or ours.value is None:
+        return Html("")
+    within = f" ({between(ours.interval)})" if ours.interval else ""
+    beside = "" if usual is None or usual.value is None else f"; ECE, to which chance adds: {number(usual.value)}"
+    return tag("span", f"error less what chance adds: {number(ours.value)}{within}{beside}", class_="small")
 
 
 def bins_of(found: Any) -> list[Bin]:

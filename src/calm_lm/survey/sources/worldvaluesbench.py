@@ -30,6 +30,7 @@ from calm_lm.survey.countries import find_country
 from calm_lm.survey.instrument import Survey
 from calm_lm.survey.item import Option, SurveyItem
 from calm_lm.survey.microdata import NOT_ASKED, Lookup, survey_with_cells
+from calm_lm.survey.people import People, read_people
 from calm_lm.survey.reading import read_json, read_text, require_columns
 from calm_lm.survey.registry import SurveySource
 from calm_lm.survey.respondents import read_header
@@ -105,6 +106,15 @@ def cut(folder: Path, by: tuple[str, ...]) -> Survey:
     found = tuple(replace(each, missing_share=None) for each in survey.distributions)
     left_out = {EMPTY if why == NOT_ASKED else why: count for why, count in survey.left_out.items()}
     return Survey(survey.instrument, found, {**left_out, **skipped})
+
+
+def people(folder: Path) -> People:
+    """Its respondents, by `D_INTERVIEW`; errors as in `cut`."""
+    split = _split(folder)
+    answers = _file(split, ANSWERS)
+    codebook, _ = _codebook(_above(split, METADATA), _header(answers))
+    countries = {name: one.country for name, one in people_of(folder).items()}
+    return read_people(answers, codebook, usual=PERSON, lookup=Lookup(PERSON, {COUNTRY: countries}))
 
 
 def people_of(folder: Path) -> Mapping[str, Person]:
@@ -234,6 +244,7 @@ SOURCE = SurveySource(
     signs=(f"*{ANSWERS}", f"*/*{ANSWERS}"),
     load=load,
     cut=cut,
+    people=people,
     obtain="run data_preparation.py of the repository Demon702/WorldValuesBench on your own copy of World Values "
     f"Survey 7, and put what it writes there: {METADATA} and the folder full with full_{ANSWERS} and full_{PEOPLE}.",
 )

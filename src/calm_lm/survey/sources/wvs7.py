@@ -14,9 +14,11 @@ from calm_lm.errors import CalmError
 from calm_lm.survey.codebook import Codebook, read_codebook
 from calm_lm.survey.instrument import Survey
 from calm_lm.survey.microdata import survey_with_cells
+from calm_lm.survey.people import People, read_people
 from calm_lm.survey.registry import SurveySource
 from calm_lm.survey.sources.bundled import bundled_codebook, one_file
 
+PERSON = "D_INTERVIEW"
 PATTERN = "*WVS_Cross-National_Wave_7*.csv"
 CODEBOOKS = ("codebook.yaml", "codebook.csv")
 
@@ -48,9 +50,17 @@ def cut(folder: Path, by: tuple[str, ...]) -> Survey:
         CalmError: V53 for two CSV files, V54 for a codebook with another number of options than the survey has, V45 to
             V48 for a codebook, V49 to V52 for the CSV.
     """
-    codebook = wvs7_codebook(next((folder / name for name in CODEBOOKS if (folder / name).is_file()), None))
     notes = "Where an item's source is 'paraphrase', its text is ours and not the questionnaire's."
-    return survey_with_cells(one_file(folder, (PATTERN,)), codebook, by=by, notes=notes)
+    return survey_with_cells(one_file(folder, (PATTERN,)), _codebook(folder), by=by, notes=notes)
+
+
+def people(folder: Path) -> People:
+    """Its respondents, by `D_INTERVIEW`; errors as in `cut`."""
+    return read_people(one_file(folder, (PATTERN,)), _codebook(folder), usual=PERSON)
+
+
+def _codebook(folder: Path) -> Codebook:
+    return wvs7_codebook(next((folder / name for name in CODEBOOKS if (folder / name).is_file()), None))
 
 
 def wvs7_codebook(path: Path | None = None) -> Codebook:
@@ -99,6 +109,7 @@ SOURCE = SurveySource(
     signs=(PATTERN,),
     load=load,
     cut=cut,
+    people=people,
     obtain="download the CSV of wave 7 (WVS_Cross-National_Wave_7_csv_...) from the survey's own site after its form, "
     "and put it there; it may not be passed on.",
 )
