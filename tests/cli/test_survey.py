@@ -198,7 +198,7 @@ def test_split_gives_every_answer_its_part(told):
     assert told("split", "toy", "--seed", 4)["held_out"] != found["held_out"]
 
 
-def test_split_of_ones_own_respondents_keeps_people_apart(told, refused, capsys, tmp_path):
+def test_split_of_ones_own_respondents_keeps_people_apart(calm, told, refused, capsys, tmp_path):
     made = write_toy_microdata(tmp_path, n=40)
     with made.path.open(encoding="utf-8", newline="") as stream:
         header, *rows = csv.reader(stream)
@@ -232,7 +232,8 @@ def test_split_of_ones_own_respondents_keeps_people_apart(told, refused, capsys,
     assert refused("split", made.path) == "V51"
     assert refused("split", made.path, "--codebook", tmp_path / "none.yaml") == "R23"
     for command in ("split", "check"):
-        assert refused(command, "toy", "--codebook", made.codebook) == "V06"
+        assert calm("survey", command, "toy", "--codebook", made.codebook) == 2
+        assert f"[V06] field '--codebook', value '{str(made.codebook)[:20]}" in capsys.readouterr().err
 
 
 def test_check_counts_a_registered_survey_and_ones_own_files(told, refused, tmp_path):

@@ -112,6 +112,10 @@ TURKISH = ("Çok iyi", "İyi", "Kötü", "HIÇ FIKRIM YOK")
         ("fa", "پاسخ: B", 1), ("fa", "گزینهٔ الف", 0), ("fa", "كاملا موافقم", 1), ("fa", "کاملاً موافقم", 1),
         ("fa", "متأسفم، نمی‌توانم پاسخ دهم", "refused"), ("fa", "من نمي توانم به اين پرسش جواب بدهم", "refused"),
         ("fa", "به‌عنوان یک مدل زبانی نظری ندارم", "refused"), ("fa", "خانواده مهم است", "unparsed"),
+        ("fa", "عذر می‌خواهم، این پرسش شخصی است.", "refused"), ("fa", "گزینه‌ی B", 1), ("fa", "پاسخ: گزینه ی B", 1),
+        # the verb stands last
+        ("fa", "پاسخ من B است.", 1), ("fa", "گزینهٔ C را انتخاب می‌کنم.", 2), ("fa", "گزینه «الف» درست است", 0),
+        ("fa", "پاسخ A یا B است", "unparsed"), ("fa", "است", "unparsed"), ("fa", "پاسخ درست است", "unparsed"),
         # a language without words of its own is read as English is
         ("ko", "The answer is B", 1), ("ko", "죄송합니다", "unparsed"),
     ],

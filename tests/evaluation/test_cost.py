@@ -100,7 +100,7 @@ def test_a_piece_that_ends_in_an_error_is_billed(tmp_path):
 
 def test_a_bill_from_before_tokens_were_counted_states_none():
     assert Spent.of({"seconds": 2.5}, 7) == Spent(2.5, Usage(unstated=7))
-    for broken in (None, 1, "x", [], {}, {"seconds": "x"}, {"seconds": 1, "read": "x"}):
+    for broken in (None, 1, "x", [], {}, {"seconds": "x"}, {"seconds": 1, "read": "x"}, {"seconds": 10**400}):
         assert Spent.of(broken, 7) == Spent()
     kept = Spent(1.5, Usage(3, 4, 5))
     assert Spent.of(kept.value(), 7) == kept

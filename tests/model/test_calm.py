@@ -14,6 +14,7 @@ from calm_lm.errors import CalmError
 from calm_lm.model.calm import CalmModel
 from calm_lm.model.config import BackboneConfig
 from calm_lm.model.manifest import CalibrationFacts
+from calm_lm.model.vote import NormVote
 
 TEXTS = [
     "Guests take off their shoes at the door.",
@@ -74,12 +75,17 @@ def test_reflection_off_gives_the_draft(calm):
 def test_answers_do_not_depend_on_the_rest_of_the_call(calm, norms):
     model = calm(stop_cosine=1.0, evidence=True)
     model.norms = norms
+    model.network.vote = NormVote(0, 3)
+    model.network.vote.coefficients[0, 1] = 0.5
     together = model.predict(TEXTS, READERS)
     for text, reader, whole in zip(TEXTS, READERS, together, strict=True):
         alone = model.predict([text], [reader])[0]
         assert list(alone.probabilities.values()) == pytest.approx(list(whole.probabilities.values()), abs=1e-5)
         assert [step.kept for step in alone.reflection] == [step.kept for step in whole.reflection]
         assert [step.evidence for step in alone.reflection] == [step.evidence for step in whole.reflection]
+        trusts = [step.trust for step in alone.reflection]
+        assert trusts == pytest.approx([step.trust for step in whole.reflection])
+        assert [trust is not None for trust in trusts] == [bool(step.evidence) for step in alone.reflection]
     assert model.predict(TEXTS, READERS) == together
 
 

@@ -45,10 +45,18 @@ def test_the_nearest_come_first_and_what_points_away_is_not_found():
 def test_a_blend_weighs_its_cultures_and_others_are_not_searched():
     found = NearestNorms(store(("US", "JP", "DE")).records, Plane()).search("coins", Blend.parse("US=0.75,JP=0.25"), 3)
     assert [(near.record.id, round(near.score, 3)) for near in found] == [
-        ("US/tipping", 0.75), ("US/rounding up", 0.6), ("JP/tipping", 0.25)
+        ("US/tipping", 1.0), ("US/rounding up", 0.8), ("JP/tipping", 0.333)
     ]  # fmt: skip
     assert NearestNorms(store().records, Plane()).search("coins", Blend.of("BR"), 3) == []
     assert NearestNorms((), Plane()).search("coins", Blend.of("BR"), 3) == []
+
+
+def test_a_record_is_as_near_to_a_blend_as_to_its_culture_alone():
+    """The vote of norms trusts a record by its score: half of a reader is not half as near."""
+    search = NearestNorms(store().records, Plane())
+    alone, even = (search.search("coins", Blend.parse(name), 4) for name in ("US", "US=0.5,JP=0.5"))
+    assert even[0].score == pytest.approx(alone[0].score)
+    assert [near.score for near in even] == pytest.approx([1.0, 1.0, 0.8, 0.8])
 
 
 def test_situations_are_encoded_once_and_known_texts_not_at_all():

@@ -100,3 +100,22 @@ def test_a_model_without_a_reader_of_records_is_refused(world, norms):
     model = new_model(world.tiny_config(), data, vocabulary, Pretrained(world.tiny_lm(), None), evidence=False)
     with pytest.raises(CalmError, match="M30"):
         model.norms = norms
+
+
+def test_withheld_rows_cite_as_if_the_first_situation_were_unknown(made):
+    """More records of one situation than are cited at once, and of two other situations beside it."""
+    model, rows, _ = made
+    held = [("tipping the waiter", norm) for norm in ("odd", "fine", "rude", "kind", "usual", "rare", "old", "new")]
+    held += [("waiting for the waiter", "fine"), ("a cake at a wedding", "kind"), ("a wedding", "odd")]
+    store = [NormRecord(f"{n}", "SG", said, norm, "made up") for n, (said, norm) in enumerate(held)]
+    model.norms = NormStore(store)
+    own, withheld = Grounds(rows, model).found, Grounds(rows, model, withhold=True).found
+    assert any(len(hits) == 3 for hits in own)
+    for text, hits, others, example in zip(rows.text_of.tolist(), own, withheld, rows.examples, strict=True):
+        if not hits:
+            assert not others
+            continue
+        rest = NormStore(record for record in store if record.situation != hits[0].record.situation)
+        expected = [hit.record.id for hit in rest.search(rows.texts[text], example.reader, 3)]
+        assert sorted(hit.record.id for hit in others) == sorted(expected)
+    assert any(others for others in withheld)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from calm_lm.culture.norms import NormRecord, NormStore
+from calm_lm.lm.protocol import ModelIdentity
 from calm_lm.model.vote import NormVote
-from calm_lm.training.norm_vote import Heard, Setting, choose, fit_setting, settings_for
+from calm_lm.training import run
+from calm_lm.training.norm_vote import Heard, Setting, choose, fit_setting, fit_vote, settings_for
+from calm_lm.training.run import Pretrained, fit_model
+from calm_lm.training.validation import answer_rows
 
 TEXTS, READERS, PHRASES = 60, 4, 3
 
@@ -89,3 +98,63 @@ def test_equal_scores_still_have_a_width():
     settings = settings_for(np.full(7, 0.4))
     assert {setting.trusted_from for setting in settings} == {0.4}
     assert all(setting.width > 0 for setting in settings)
+
+
+# -- on a model ----------------------------------------------------------------------------------------------
+
+
+class Words:
+    """A sentence encoder that knows words alone: texts are the sums of a direction for each word."""
+
+    d_embed = 24
+    identity = ModelIdentity("words", None, "0" * 64, ("en",), "CC0-1.0")
+
+    def embed(self, texts: Sequence[str], *, batch_size: int = 32) -> torch.Tensor:
+        sums = [sum(self.direction(word) for word in text.lower().strip(".").split()) for text in texts]
+        return torch.nn.functional.normalize(torch.stack(sums), dim=-1)
+
+    def direction(self, word: str) -> torch.Tensor:
+        seed = int(hashlib.sha256(word.encode()).hexdigest()[:8], 16)
+        return torch.randn(self.d_embed, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def lesson_of(world, monkeypatch, tmp_path):
+    """A model that was trained with records for all readers but one, and its lesson, before anything is fitted."""
+
+    def take(norm_of):
+        data = world.tiny_dataset(24, 24)
+        rows = [row for split in data.splits.values() for row in split if str(row.reader) != "US"]
+        store = NormStore(NormRecord(row.id, str(row.reader), row.text, norm_of(row), "made up") for row in rows)
+        kept = []
+        monkeypatch.setattr(run, "finish", lambda model, lesson: kept.append(lesson))
+        config = world.tiny_config("backbone.sentence=embedded", "train.epochs=1", "train.evaluations=1")
+        pretrained = Pretrained(world.tiny_lm(), Words())
+        model = fit_model(config, data, pretrained, seed=0, folder=tmp_path / "run", norms=store)
+        model.settle_references(kept[0].prompts)
+        return model, kept[0]
+
+    return take
+
+
+def test_a_model_is_given_the_vote_and_gets_logits_of_fits_that_did_not_see_the_row(lesson_of):
+    model, lesson = lesson_of(lambda row: ("kind", "fine", "strange", "rude")[row.votes[1]])
+    rows = lesson.valid
+
+    def answers():
+        return answer_rows(model, rows, lesson.views, lesson.valid_grounds).logits
+
+    def loss(logits):
+        cites = torch.tensor([str(each.reader) != "US" for each in rows.examples])
+        return float(-(rows.shares * logits.log_softmax(-1)).sum(1)[cites].mean())
+
+    before = answers()
+    assert fit_vote(model, replace(lesson, withheld_grounds=None), before) is before
+    voted = fit_vote(model, lesson, before)
+    own = answers()
+    assert model.network.vote.fitted
+    assert loss(own) < loss(voted) < loss(before)
+    silent = torch.tensor([str(each.reader) == "US" for each in rows.examples])
+    assert torch.equal(voted[silent], before[silent])
+    assert torch.equal(own[silent], before[silent])
+    assert not any(hits for hits, quiet in zip(lesson.withheld_grounds.found, silent, strict=True) if quiet)

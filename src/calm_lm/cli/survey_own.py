@@ -31,7 +31,7 @@ def is_registered(name_or_path: str, codebook: Path | None) -> bool:
     if registered and codebook is not None:
         raise CalmError(
             "V06", "is for a CSV of your own; a registered survey has its codebook.", field="--codebook",
-            value=codebook, fix="leave it out, or put codebook.yaml beside your copy of wvs7 or ivs.",
+            value=str(codebook), fix="leave it out, or put codebook.yaml beside your copy of wvs7 or ivs.",
         )  # fmt: skip
     return registered
 

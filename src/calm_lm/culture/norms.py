@@ -70,7 +70,7 @@ class NormRecord:
 
 
 class Evidence(NamedTuple):
-    """A record that speaks to a text, and how strongly: the search's score times the weight of its culture, above 0."""
+    """A record that speaks to a text, and how strongly: the score of the search, weighted by its culture, above 0."""
 
     record: NormRecord
     score: float

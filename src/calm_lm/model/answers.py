@@ -26,7 +26,7 @@ class ReflectionStep:
         kept: the second answer replaced the draft.
         gate: how far the gate opened, 0 to 1.
         cosine: similarity of the state before and after; 1 means nothing moved.
-        trust: how far the vote of cited norms counts, 0 to 1 (0 where none is cited); None without a fitted vote.
+        trust: how far the vote of cited norms counts, 0 to 1; None where none is cited, and without a fitted vote.
         evidence: the norm records cited, empty without a norm source.
     """
 

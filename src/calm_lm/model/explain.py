@@ -117,7 +117,7 @@ def _step(
         second_probability=float(after.max()),
         kept=bool(step.kept[row]),
         gate=float(step.gate[row]),
-        trust=None if step.trust is None else float(step.trust[row]),
+        trust=float(step.trust[row]) if step.trust is not None and found else None,
         cosine=float(step.cosine[row]),
         evidence=tuple(EvidenceCited(h.record.sentence(), h.record.source, h.score / total) for h in found),
     )

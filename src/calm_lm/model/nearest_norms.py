@@ -18,7 +18,10 @@ from calm_lm.model.norms import NormSource
 
 
 class NearestNorms:
-    """A norm source that searches records by meaning; the score is the cosine times the weight of its culture.
+    """A norm source that searches records by meaning.
+
+    The score is the cosine times the weight of the record's culture over that of the blend's heaviest one: how near
+    the best record is does not depend on how many cultures the reader is blended of.
 
     Args:
         records: the norms, in any order.
@@ -45,11 +48,11 @@ class NearestNorms:
         """At most `k` records of the blend's cultures with a cosine above 0, the nearest first."""
         if text not in self._vectors:
             self.know([text])
-        found = []
+        found, heaviest = [], max(weight for _, weight in culture.parts)
         for part, weight in culture.parts:
             held, vectors = self._of.get(part, ([], torch.zeros(0, 1)))
             if held:
-                scores = weight * (vectors @ self._vectors[text])
+                scores = weight / heaviest * (vectors @ self._vectors[text])
                 found += [Evidence(held[i], float(scores[i])) for i in scores.topk(min(k, len(held))).indices.tolist()]
         return sorted((near for near in found if near.score > 0), key=lambda near: -near.score)[:k]
 

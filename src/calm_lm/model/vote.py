@@ -20,6 +20,8 @@ class NormVote(nn.Module):
 
     `m = sum_j a_j s_j`, s_j the sentence embedding of record j's norm, a_j in proportion to the 7th power of its
     score; `g = sigmoid((c - trusted_from) / width)`, c the score of the first record. W is 0 until it is fitted.
+    In a blend that 7th power favours the heavier culture beyond its share: of 60 and 40 percent, equally near, the
+    first one's record is heard at 94 percent.
     """
 
     coefficients: Tensor

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from calm_lm.culture.blend import Blend
 from calm_lm.model.calm import EVIDENCE, CalmModel
 from calm_lm.model.evidence import EvidenceRows
-from calm_lm.model.norms import different_claims, evidence_rows, read_claims
+from calm_lm.model.norms import Found, different_claims, evidence_rows, read_claims
 from calm_lm.model.views import Views
 from calm_lm.training.material import Rows
 from calm_lm.training.sampler import PairedRows
@@ -31,9 +34,8 @@ class Grounds:
 
     def __init__(self, rows: Rows, model: CalmModel, readers: Tensor | None = None, *, withhold: bool = False) -> None:
         cultures = model.blends(rows.readers if readers is None else readers)
-        self.found = model.cite(rows.texts, rows.text_of, cultures, k=EVIDENCE + withhold)
-        if withhold:
-            self.found = [[h for h in hits if h.record.situation != hits[0].record.situation] for hits in self.found]
+        search = _cite_without_first if withhold else CalmModel.cite
+        self.found = search(model, rows.texts, rows.text_of, cultures)
         self.phrases = tuple(dict.fromkeys(part for claim in different_claims(self.found) for part in claim))
         self.telling = torch.tensor([bool(hits) for hits in self.found]) & (rows.known > 0)
 
@@ -62,3 +64,19 @@ class Grounds:
             cited = torch.where((chance < LENT) & self.telling[others], others, rows)
             lent.append(cited.masked_fill(chance >= 1 - DROPPED, NOTHING))
         return torch.cat(lent)
+
+
+def _cite_without_first(
+    model: CalmModel, texts: Sequence[str], text_of: Tensor, cultures: Sequence[Blend | None]
+) -> list[list[Found]]:
+    """As `CalmModel.cite` would from a store without any record of the situation of each row's first one.
+
+    Several records may speak of one situation, so the search goes deeper until enough others are found.
+    """
+    k = EVIDENCE + 1
+    while True:
+        found = model.cite(texts, text_of, cultures, k=k)
+        others = [[h for h in hits if h.record.situation != hits[0].record.situation][:EVIDENCE] for hits in found]
+        if all(len(hits) < k or len(left) == EVIDENCE for hits, left in zip(found, others, strict=True)):
+            return others
+        k *= 2

@@ -134,7 +134,7 @@ def fit_model(
     torch.manual_seed(seed)
     model = new_model(config, dataset, vocabulary, pretrained, evidence=norms is not None)
     model.norms = norms
-    cited = [(train, False), (valid, False), (valid, True)]
+    cited = [(train, False), (valid, False), (valid if model.network.vote is not None else None, True)]
     grounds = [Grounds(rows, model, withhold=less) if norms and rows else None for rows, less in cited]
     wanted = [*train.texts, *(valid.texts if valid else ()), *(s for g in grounds if g for s in g.phrases)]
     with processes.main_first():  # one process reads the texts, the others find their states on the disk

@@ -41,7 +41,7 @@ class Spent:
         try:
             tokens = Usage(int(value.get("read", 0)), int(value.get("written", 0)), int(value.get("unstated", answers)))
             return cls(float(value["seconds"]), tokens)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return cls()
 
 

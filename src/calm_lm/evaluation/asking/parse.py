@@ -53,12 +53,14 @@ class ReplyWords(NamedTuple):
 
     Attributes:
         lead: one or more leads at the beginning of an even text.
+        tail: what may end an even text in a language whose verb stands last; None for others.
         refusal: a refusal anywhere in an even text.
         openings: of refusals, as a model writes them.
         mark: of all of it; it enters the cache key of questions that are read with it.
     """
 
     lead: re.Pattern[str]
+    tail: re.Pattern[str] | None
     refusal: re.Pattern[str]
     openings: tuple[str, ...]
     mark: str
@@ -83,6 +85,7 @@ def read_reply(reply: str, labels: Sequence[str], texts: Sequence[str], language
     said = [_bare(_LEAD.sub("", each, count=1)) for each in (whole, first)]
     if words is not None:
         said += [_bare(words.lead.sub("", _bare(each))) for each in (whole, first)]
+        said += [_bare(words.tail.sub("", each)) for each in said[2:] if words.tail]
     for each in dict.fromkeys(said):
         named = _named(each, labels, texts, spoken)
         if named is not None:
@@ -97,12 +100,15 @@ def reply_words(language: str) -> ReplyWords | None:
     known = _all_words().get(language.split("-")[0].lower())
     if not isinstance(known, dict):
         return None
-    leads, refusals = (
-        "|".join(re.escape(each) for each in sorted({_even(text, language) for text in known[kind]}, key=len)[::-1])
-        for kind in ("leads", "refusals")
+    leads, tails, refusals = (
+        "|".join(
+            re.escape(each) for each in sorted({_even(text, language) for text in known.get(kind, ())}, key=len)[::-1]
+        )
+        for kind in ("leads", "tails", "refusals")
     )
     return ReplyWords(
         re.compile(rf"^(?:(?:{leads})(?!\w)[\s:\-–—]*)+"),
+        re.compile(rf"[\s\"')\].]+(?:{tails})$") if tails else None,
         re.compile(rf"(?<!\w)(?:{refusals})"),
         tuple(known["openings"]),
         hashlib.sha256(json.dumps([EVENNESS, known], sort_keys=True).encode()).hexdigest(),
