@@ -34,7 +34,7 @@ def world() -> ModuleType:
 @pytest.fixture(scope="module")
 def scripts():
     """The experiments' modules by name."""
-    names = ("common", "run_ablations", "crehate_cv", "run_read_layer")
+    names = ("common", "run_ablations", "cross_validation", "run_read_layer")
     sys.path.insert(0, str(ROOT / "experiments"))
     try:
         yield {name: importlib.import_module(name) for name in names}
@@ -195,7 +195,7 @@ def test_the_ablations_of_another_data_set_are_refused(scripts, tmp_path, monkey
 def test_cross_validation_compares_baselines_and_resumes(
     scripts, dataset, config, world, tmp_path, monkeypatch, capsys
 ):
-    module = scripts["crehate_cv"]
+    module = scripts["cross_validation"]
     lora = config.model_copy(
         update={"backbone": config.backbone.model_copy(update={"adapt_layers": (1, 3), "lora_rank": 2})}
     )
